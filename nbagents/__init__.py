@@ -1,0 +1,1 @@
+"""Multi-agent systems that live in a Jupyter notebook."""

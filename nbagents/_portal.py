@@ -1,0 +1,1 @@
+"""One daemon thread with one event loop, for callers that cannot await."""

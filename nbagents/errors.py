@@ -1,0 +1,137 @@
+"""Every error that nbagents raises, named for the person who must act.
+
+NbAgentsError
+├── UserError          you: a wrong name, a missing key or package; says the fix
+├── ModelError         the vendor: status, request id, whether a retry may help
+│   └── ContextOverflow    the request is longer than the model can read
+├── ToolError          a tool: its message goes to the model as the tool's result
+│   └── ToolRetry          the polite form: "call me again, like this"
+├── OutputError        the model's answer never fitted the output type
+├── LimitReached       a limit of the run, which it names
+└── Cancelled          the run was stopped, so there is no output
+"""
+
+import difflib
+import os
+import re
+from collections.abc import Iterable
+
+__all__ = [
+    "Cancelled",
+    "ContextOverflow",
+    "LimitReached",
+    "ModelError",
+    "NbAgentsError",
+    "OutputError",
+    "ToolError",
+    "ToolRetry",
+    "UserError",
+    "redact",
+    "unknown_name",
+]
+
+_SECRET_NAME = re.compile(r"(KEY|TOKEN|SECRET|PASSWORD|CREDENTIAL)S?$", re.IGNORECASE)
+_SECRET_SHAPE = re.compile(
+    r"\b(?:sk|pk|rk|xai|gsk|hf|ghp|gho|glpat|xox[abprs])[-_][A-Za-z0-9*._-]{6,}"
+    r"|\b(?:AKIA|ASIA)[A-Z0-9]{12,}"
+    r"|(?i:(?<=bearer )[A-Za-z0-9._~+/-]{8,}=*)"
+)
+_SHORTEST_SECRET = 8
+
+
+def redact(text: str, *secrets: str | None) -> str:
+    """Replace every key in `text` by `[redacted]`.
+
+    A key is one of `secrets`, the value of an environment variable named like a key, or a
+    string in the shape of a known vendor's key.
+    """
+    known = {value for name, value in os.environ.items() if _SECRET_NAME.search(name)}
+    known.update(secret for secret in secrets if secret)
+    for value in sorted(known, key=len, reverse=True):
+        if len(value) >= _SHORTEST_SECRET:
+            text = text.replace(value, "[redacted]")
+    return _SECRET_SHAPE.sub("[redacted]", text)
+
+
+class NbAgentsError(Exception):
+    """The root of all errors raised by nbagents."""
+
+    run: object | None = None
+    """The `Run` that this error ended, when there was one."""
+
+
+class UserError(NbAgentsError):
+    """Something that the reader of the message can put right: a name, an option, a key, a package."""
+
+
+class ModelError(NbAgentsError):
+    """The vendor refused, failed or fell silent.
+
+    `status` is the HTTP status, if there was one; `retry_after` is in seconds.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        provider: str,
+        status: int | None = None,
+        request_id: str | None = None,
+        retryable: bool = False,
+        retry_after: float | None = None,
+    ) -> None:
+        self.message = redact(message)
+        self.provider = provider
+        self.status = status
+        self.request_id = request_id
+        self.retryable = retryable
+        self.retry_after = retry_after
+        super().__init__(self.message)
+
+    def __str__(self) -> str:
+        status = f" (HTTP {self.status})" if self.status else ""
+        request = f" [request {self.request_id}]" if self.request_id else ""
+        return f"{self.provider}{status}: {self.message}{request}"
+
+
+class ContextOverflow(ModelError):
+    """The request is longer than the model's context; the history policy may shorten it."""
+
+
+class ToolError(NbAgentsError):
+    """Raise it in a tool to tell the model why the call failed; no traceback is shown."""
+
+
+class ToolRetry(ToolError):
+    """Raise it in a tool to ask the model for another call, saying what should be different."""
+
+
+class OutputError(NbAgentsError):
+    """The model's answer did not fit the output type, also after it was told why."""
+
+
+class LimitReached(NbAgentsError):
+    """A limit of the run was reached; `limit` is the field of `Limits`."""
+
+    def __init__(self, limit: str, value: object) -> None:
+        self.limit = limit
+        self.value = value
+        super().__init__(
+            f"The run reached its limit of {limit}={value}. Raise it with limits=Limits({limit}=...)."
+        )
+
+
+class Cancelled(NbAgentsError):
+    """The run was stopped before it had an output."""
+
+
+def unknown_name(kind: str, name: str, known: Iterable[str]) -> UserError:
+    """Make the error for a name that nobody knows, with the closest one that somebody does."""
+    names = sorted(known)
+    by_folded = {candidate.casefold(): candidate for candidate in names}
+    close = difflib.get_close_matches(name.casefold(), by_folded, n=1)
+    hint = f" Did you mean {by_folded[close[0]]!r}?" if close else ""
+    listed = (
+        f" Known: {', '.join(names[:12])}{', ...' if len(names) > 12 else ''}." if names else ""
+    )
+    return UserError(f"There is no {kind} {name!r}.{hint}{listed}")

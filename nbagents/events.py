@@ -1,0 +1,259 @@
+"""Events: the only way that anything learns about a run.
+
+Durable events are the run's record: from them alone its messages, status and usage can be told
+again. Passing events exist for whoever watches; they are never stored.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import ConfigDict, Discriminator, TypeAdapter
+from typing_extensions import TypeIs
+
+from nbagents.messages import (
+    Message,
+    TextPart,
+    ToolCallPart,
+    ToolResultPart,
+    Usage,
+)
+
+__all__ = [
+    "DurableEvent",
+    "Event",
+    "MessageFinished",
+    "PassingEvent",
+    "Retrying",
+    "RunCancelled",
+    "RunFailed",
+    "RunFinished",
+    "RunStarted",
+    "TextDelta",
+    "ThinkingDelta",
+    "ToolCallDelta",
+    "ToolFinished",
+    "ToolProgress",
+    "ToolStarted",
+    "TurnStarted",
+    "event_codec",
+    "interrupted_result",
+    "is_durable",
+    "messages_of",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Stamp:
+    """Where and when an event happened; written once, by `RunContext.emit`."""
+
+    run_id: str = ""
+    seq: int = 0
+    """Counts the events of a run and all the runs below it, from 1."""
+    at: float = 0.0
+    """Seconds since the epoch."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunStarted(_Stamp):
+    """A run began."""
+
+    name: str
+    kind: str
+    """`agent`, or the kind of team that runs."""
+    input: tuple[Message, ...]
+    parent_id: str | None = None
+    call_id: str | None = None
+    """The tool call of the parent that opened this run."""
+    model: str | None = None
+    note: str | None = None
+    """What a reader must know of the model, such as that it is a small one."""
+    type: Literal["run_started"] = "run_started"
+
+
+@dataclass(frozen=True, slots=True)
+class MessageFinished(_Stamp):
+    """The model finished a message; it takes the place of all its deltas."""
+
+    message: Message
+    type: Literal["message_finished"] = "message_finished"
+
+
+@dataclass(frozen=True, slots=True)
+class ToolStarted(_Stamp):
+    """A tool began to run."""
+
+    call_id: str
+    name: str
+    args: dict[str, Any]
+    type: Literal["tool_started"] = "tool_started"
+
+
+@dataclass(frozen=True, slots=True)
+class ToolFinished(_Stamp):
+    """A tool call got its result, also when the tool never ran."""
+
+    call_id: str
+    result: ToolResultPart
+    seconds: float
+    traceback: str | None = None
+    """For the person at the screen; the model only sees `result`."""
+    type: Literal["tool_finished"] = "tool_finished"
+
+
+@dataclass(frozen=True, slots=True)
+class RunFinished(_Stamp):
+    """A run ended by itself: with an answer, or at a limit."""
+
+    output: Any
+    usage: Usage
+    limit: str | None = None
+    """The limit that ended it, such as `turns=25`."""
+    type: Literal["run_finished"] = "run_finished"
+
+
+@dataclass(frozen=True, slots=True)
+class RunFailed(_Stamp):
+    """A run ended by an error."""
+
+    error: str
+    """The class of the error."""
+    message: str
+    usage: Usage
+    type: Literal["run_failed"] = "run_failed"
+
+
+@dataclass(frozen=True, slots=True)
+class RunCancelled(_Stamp):
+    """A run was stopped."""
+
+    reason: str
+    usage: Usage
+    type: Literal["run_cancelled"] = "run_cancelled"
+
+
+@dataclass(frozen=True, slots=True)
+class TurnStarted(_Stamp):
+    """The model is being asked."""
+
+    turn: int
+    type: Literal["turn_started"] = "turn_started"
+
+
+@dataclass(frozen=True, slots=True)
+class TextDelta(_Stamp):
+    """The answer grew."""
+
+    text: str
+    type: Literal["text_delta"] = "text_delta"
+
+
+@dataclass(frozen=True, slots=True)
+class ThinkingDelta(_Stamp):
+    """The thinking grew."""
+
+    text: str
+    type: Literal["thinking_delta"] = "thinking_delta"
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCallDelta(_Stamp):
+    """A tool call, or its arguments, grew."""
+
+    index: int
+    """Tells the calls of one message apart, in the order in which they began."""
+    call_id: str
+    name: str
+    """The tool's name, whole, in the first delta of a call; empty afterwards."""
+    args: str
+    type: Literal["tool_call_delta"] = "tool_call_delta"
+
+
+@dataclass(frozen=True, slots=True)
+class ToolProgress(_Stamp):
+    """A tool that runs said how far it is."""
+
+    call_id: str
+    data: Any
+    type: Literal["tool_progress"] = "tool_progress"
+
+
+@dataclass(frozen=True, slots=True)
+class Retrying(_Stamp):
+    """The model will be asked again; said before the wait."""
+
+    attempt: int
+    seconds: float
+    error: str
+    restart: bool
+    """The message starts again from nothing: what was streamed of it is void."""
+    type: Literal["retrying"] = "retrying"
+
+
+DurableEvent = (
+    RunStarted
+    | MessageFinished
+    | ToolStarted
+    | ToolFinished
+    | RunFinished
+    | RunFailed
+    | RunCancelled
+)
+PassingEvent = TurnStarted | TextDelta | ThinkingDelta | ToolCallDelta | ToolProgress | Retrying
+Event = DurableEvent | PassingEvent
+
+_DURABLE = frozenset(get_args(DurableEvent))
+
+
+def is_durable(event: Event) -> TypeIs[DurableEvent]:
+    """Tell whether an event belongs to the record of its run."""
+    return type(event) in _DURABLE
+
+
+@functools.cache
+def event_codec() -> TypeAdapter[Event]:
+    """The JSON codec of all events; bytes travel as base64."""
+    config = ConfigDict(ser_json_bytes="base64", val_json_bytes="base64")
+    return TypeAdapter(Annotated[Event, Discriminator("type")], config=config)
+
+
+def messages_of(events: Iterable[DurableEvent], run_id: str) -> list[Message]:
+    """Tell the conversation of one run again from its events.
+
+    Each call for a tool has a result: one that never came is filled in as interrupted, since
+    every vendor refuses a call without its result.
+    """
+    messages: list[Message] = []
+    results: dict[str, ToolResultPart] = {}
+    calls: tuple[ToolCallPart, ...] = ()
+    for event in events:
+        if event.run_id != run_id:
+            continue
+        if isinstance(event, RunStarted):
+            messages.extend(event.input)
+        elif isinstance(event, ToolFinished):
+            results[event.call_id] = event.result
+        elif isinstance(event, MessageFinished):
+            messages.extend(_results_message(calls, results))
+            messages.append(event.message)
+            calls, results = event.message.tool_calls, {}
+    messages.extend(_results_message(calls, results))
+    return messages
+
+
+def _results_message(
+    calls: tuple[ToolCallPart, ...], results: dict[str, ToolResultPart]
+) -> list[Message]:
+    if not calls:
+        return []
+    parts = (results.get(call.call_id) or interrupted_result(call) for call in calls)
+    return [Message("user", tuple(parts))]
+
+
+def interrupted_result(call: ToolCallPart) -> ToolResultPart:
+    """Make the result of a call that was stopped before it had one."""
+    text = TextPart("Interrupted: the run was stopped before this tool answered.")
+    return ToolResultPart(call.call_id, call.name, (text,), is_error=True)

@@ -1,0 +1,1 @@
+"""Models: the port to the vendors, and what is pure about talking to them."""

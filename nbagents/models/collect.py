@@ -1,0 +1,111 @@
+"""Fold chunks into the message that they add up to."""
+
+from __future__ import annotations
+
+from nbagents.events import TextDelta, ThinkingDelta, ToolCallDelta
+from nbagents.messages import (
+    ZERO_USAGE,
+    Message,
+    Part,
+    StopReason,
+    TextPart,
+    ThinkingPart,
+    ToolCallPart,
+    Usage,
+)
+from nbagents.models.base import Chunk, ModelDone, PartDone
+
+__all__ = ["Collector"]
+
+
+class _Call:
+    __slots__ = ("args", "call_id", "name")
+
+    def __init__(self) -> None:
+        self.call_id = ""
+        self.name = ""
+        self.args: list[str] = []
+
+
+class Collector:
+    """Takes the chunks of one answer; each costs the same, however long the answer grows."""
+
+    def __init__(self) -> None:
+        self.done: ModelDone | None = None
+        self._parts: list[Part | _Call] = []
+        self._calls: dict[int, _Call] = {}
+        self._text: list[str] = []
+        self._thinking: list[str] = []
+
+    @property
+    def started(self) -> bool:
+        """True once anything of the answer has come."""
+        return bool(self._parts or self._text or self._thinking)
+
+    def add(self, chunk: Chunk) -> None:
+        """Take the next chunk."""
+        kind = type(chunk)
+        if kind is TextDelta:
+            if self._thinking:
+                self._close()
+            self._text.append(chunk.text)  # pyright: ignore[reportAttributeAccessIssue,reportUnknownArgumentType,reportUnknownMemberType]
+        elif isinstance(chunk, ThinkingDelta):
+            if self._text:
+                self._close()
+            self._thinking.append(chunk.text)
+        elif isinstance(chunk, ToolCallDelta):
+            self._add_call(chunk)
+        elif isinstance(chunk, PartDone):
+            if isinstance(chunk.part, ThinkingPart):
+                self._thinking.clear()
+            self._close()
+            self._parts.append(chunk.part)
+        elif isinstance(chunk, ModelDone):
+            self.done = chunk
+
+    def message(self, agent: str | None, *, interrupted: bool = False) -> Message:
+        """Make the message. An interrupted one keeps its text and drops calls cut in the middle."""
+        self._close()
+        parts: list[Part] = []
+        seen: set[str] = set()
+        for part in self._parts:
+            if not isinstance(part, _Call):
+                parts.append(part)
+            elif not interrupted:
+                parts.append(_finished(part, seen))
+        stop: StopReason = "interrupted" if interrupted else "end"
+        usage: Usage | None = None
+        if self.done is not None:
+            stop, usage = self.done.stop, self.done.usage
+        elif not interrupted:
+            usage = ZERO_USAGE
+        return Message("assistant", tuple(parts), agent, usage, stop)
+
+    def _add_call(self, chunk: ToolCallDelta) -> None:
+        call = self._calls.get(chunk.index)
+        if call is None:
+            self._close()
+            call = self._calls[chunk.index] = _Call()
+            self._parts.append(call)
+        call.call_id = call.call_id or chunk.call_id
+        call.name += chunk.name
+        call.args.append(chunk.args)
+
+    def _close(self) -> None:
+        if self._text:
+            self._parts.append(TextPart("".join(self._text)))
+            self._text.clear()
+        if self._thinking:
+            self._parts.append(ThinkingPart("".join(self._thinking)))
+            self._thinking.clear()
+
+
+def _finished(call: _Call, seen: set[str]) -> ToolCallPart:
+    """Give the call an id of its own: some vendors send two calls with one, or none at all."""
+    wanted = call.call_id or f"call_{len(seen)}"
+    call_id, copy = wanted, 1
+    while call_id in seen:
+        copy += 1
+        call_id = f"{wanted}_{copy}"
+    seen.add(call_id)
+    return ToolCallPart(call_id, call.name, "".join(call.args) or "{}")

@@ -1,0 +1,1 @@
+"""The notebook: magics, live output, Stop."""

@@ -1,0 +1,1 @@
+"""One module a vendor: a codec around its own SDK."""

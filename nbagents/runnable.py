@@ -1,0 +1,1 @@
+"""Whatever can be run, and the one way to run it."""

@@ -1,0 +1,39 @@
+"""The port: what a tool is to the rest of the house."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any
+
+from nbagents.context import RunContext
+from nbagents.messages import FilePart, TextPart, ToolSpec
+
+__all__ = ["Tool", "ToolResult"]
+
+
+@dataclass(frozen=True, slots=True)
+class ToolResult:
+    """What a tool call came to."""
+
+    content: tuple[TextPart | FilePart, ...]
+    is_error: bool = False
+    traceback: str | None = None
+    """For the person at the screen; never sent to a model."""
+
+
+class Tool(ABC):
+    """Something that a model may call. Make one with `@tool`, or with `Runnable.as_tool()`."""
+
+    spec: ToolSpec
+
+    @abstractmethod
+    def parse(self, args: str) -> dict[str, Any]:
+        """Check the arguments, JSON text from the model, and turn them into typed values.
+
+        Raises `ToolRetry`, saying what is wrong, on anything that the schema does not allow.
+        """
+
+    @abstractmethod
+    async def call(self, ctx: RunContext, args: dict[str, Any]) -> ToolResult:
+        """Run the tool on arguments that `parse` has returned."""
