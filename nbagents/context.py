@@ -91,18 +91,18 @@ class RunContext:
         elif record.watcher is not None and record.watcher.see(event):
             await record.watcher.room()
 
-    def child(self, name: str) -> RunContext:
-        """Make the context of a run inside this one.
+    def child(self, name: str, limits: Limits | None = None) -> RunContext:
+        """Make the context of a run inside this one, which may have limits of its own.
 
         Raises `LimitReached` when the runs would be nested deeper than `limits.depth`.
         """
-        limit = self.limits.depth
-        if limit is not None and self.depth >= limit:
-            raise LimitReached("depth", limit)
+        deepest = self.limits.depth
+        if deepest is not None and self.depth >= deepest:
+            raise LimitReached("depth", deepest)
         return RunContext(
             name=name,
             deps=self.deps,
-            limits=self.limits,
+            limits=limits or self.limits,
             record=self.record,
             state=self.state,
             parent=self,
@@ -132,17 +132,15 @@ class RunContext:
             context = context.parent
 
     def check_limits(self, turn: int) -> None:
-        """Raise `LimitReached` if turn number `turn` must not begin."""
-        limits = self.limits
-        if limits.turns is not None and turn > limits.turns:
-            raise LimitReached("turns", limits.turns)
-        if limits.tokens is None and limits.cost is None:
-            return
-        root = self
-        while root.parent is not None:
-            root = root.parent
-        if limits.tokens is not None and root.usage.total_tokens >= limits.tokens:
-            raise LimitReached("tokens", limits.tokens)
-        cost = root.usage.cost
-        if limits.cost is not None and cost is not None and cost >= limits.cost:
-            raise LimitReached("cost", limits.cost)
+        """Raise `LimitReached` if turn number `turn` of this run must not begin."""
+        turns = self.limits.turns
+        if turns is not None and turn > turns:
+            raise LimitReached("turns", turns)
+        context: RunContext | None = self
+        while context is not None:
+            limits, usage = context.limits, context.usage
+            if limits.tokens is not None and usage.total_tokens >= limits.tokens:
+                raise LimitReached("tokens", limits.tokens)
+            if limits.cost is not None and usage.cost is not None and usage.cost >= limits.cost:
+                raise LimitReached("cost", limits.cost)
+            context = context.parent

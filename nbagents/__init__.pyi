@@ -1,0 +1,51 @@
+from .agents.agent import Agent
+from .agents.history import History, KeepAll, KeepLast, Summarise
+from .context import Limits, RunContext
+from .errors import (
+    Cancelled,
+    ContextOverflow,
+    LimitReached,
+    ModelError,
+    NbAgentsError,
+    OutputError,
+    ToolError,
+    ToolRetry,
+    UserError,
+)
+from .events import (
+    Event,
+    MessageFinished,
+    Retrying,
+    RunCancelled,
+    RunFailed,
+    RunFinished,
+    RunStarted,
+    TextDelta,
+    ThinkingDelta,
+    ToolCallDelta,
+    ToolFinished,
+    ToolProgress,
+    ToolStarted,
+    TurnStarted,
+)
+from .messages import (
+    FilePart,
+    Message,
+    TextPart,
+    ThinkingPart,
+    ToolCallPart,
+    ToolResultPart,
+    Usage,
+)
+from .models.base import Capabilities, Model, ModelRequest, Settings
+from .models.registry import default_model, resolve_model
+from .models.retry import RetryPolicy
+from .models.scripted import Say, ScriptedModel
+from .runnable import Run, Runnable, RunStream
+from .tools.base import Tool, ToolResult
+from .tools.function import tool
+
+__version__: str
+
+def load_ipython_extension(ipython: object) -> None: ...
+def unload_ipython_extension(ipython: object) -> None: ...

@@ -1,0 +1,127 @@
+"""The declaration of an agent."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, ClassVar, Generic
+
+from typing_extensions import TypeVar
+
+from nbagents.agents.history import History, KeepAll
+from nbagents.agents.loop import Job, run_loop
+from nbagents.agents.output import OUTPUT_TOOL, Output
+from nbagents.context import Limits, RunContext
+from nbagents.errors import UserError
+from nbagents.messages import Message
+from nbagents.models.base import Model, Settings
+from nbagents.models.registry import resolve_model
+from nbagents.models.retry import RetryPolicy
+from nbagents.runnable import Result, Runnable
+from nbagents.tools.base import Tool
+from nbagents.tools.function import FunctionTool, tool
+
+__all__ = ["Agent"]
+
+T = TypeVar("T", default=str)
+
+_NAME = re.compile(r"[A-Za-z_]\w{0,63}\Z", re.ASCII)
+
+Usable = Tool | Runnable[Any] | Callable[..., Any]
+"""What an agent may be given as a tool: a tool, another agent or team, a typed function."""
+
+
+@dataclass(frozen=True, eq=False)
+class Agent(Runnable[T], Generic[T]):
+    """A name, a model, instructions, tools and the type of the answer.
+
+    Running an agent never changes it, so one agent may serve many runs at once, be in several
+    teams, and be a tool of others.
+    """
+
+    name: str
+    """An identifier: letters, digits and underscores."""
+    instructions: str = ""
+    """What the model is told before anything else; Markdown."""
+    model: str | Model | None = field(default=None, kw_only=True)
+    """`provider:model`, or a model of your own; None is decided when the agent runs."""
+    tools: Sequence[Usable] = field(default=(), kw_only=True)
+    output_type: type[T] = field(default=str, kw_only=True)  # pyright: ignore[reportAssignmentType]
+    """Whatever pydantic can check: a model, a dataclass, `list[...]`, `Literal[...]`."""
+    description: str = field(default="", kw_only=True)
+    """For other agents, which may call this one."""
+    settings: Settings = field(default_factory=Settings, kw_only=True)
+    history: History = field(default_factory=KeepAll, kw_only=True)
+    retries: RetryPolicy = field(default_factory=RetryPolicy, kw_only=True)
+    limits: Limits | None = field(default=None, kw_only=True)
+    """The limits of its runs, unless a run is given its own."""
+
+    kind: ClassVar[str] = "agent"
+
+    def __post_init__(self) -> None:
+        if not _NAME.match(self.name):
+            close = re.sub(r"\W+", "_", self.name, flags=re.ASCII).strip("_") or "agent"
+            message = f"{self.name!r} cannot be an agent's name. Use letters, digits and underscores: {close!r}."
+            raise UserError(message)
+        _ = self.tool_table, self.output
+
+    def __repr__(self) -> str:
+        tools = f", tools={list(self.tool_table)}" if self.tool_table else ""
+        return f"Agent({self.name!r}, model={self.model!r}{tools})"
+
+    @cached_property
+    def tool_table(self) -> dict[str, Tool]:
+        """The tools by the names that the model knows them by."""
+        table: dict[str, Tool] = {}
+        for usable in self.tools:
+            made = _as_tool(usable)
+            name = made.spec.name
+            if name in table:
+                raise UserError(f"The agent {self.name!r} has two tools named {name!r}.")
+            if name == OUTPUT_TOOL and not self.output.is_text:
+                raise UserError(f"The name {name!r} is taken by the answer of {self.name!r}.")
+            table[name] = made
+        return table
+
+    @cached_property
+    def output(self) -> Output[T]:
+        """The checked form of `output_type`."""
+        return Output(self.output_type)
+
+    @property
+    def model_name(self) -> str | None:
+        """The model that a run would ask."""
+        return resolve_model(self.model).name
+
+    @property
+    def note(self) -> str | None:
+        """What a reader must know of this model's answers."""
+        return resolve_model(self.model).capabilities.note
+
+    async def execute(self, ctx: RunContext, messages: Sequence[Message]) -> Result[T]:
+        """Ask the model, run the tools that it asks for, and so on until it answers."""
+        job = Job(
+            agent=self.name,
+            model=resolve_model(self.model),
+            system=self.instructions,
+            tools=self.tool_table,
+            output=self.output,
+            settings=self.settings,
+            history=self.history,
+            retries=self.retries,
+        )
+        return Result(await run_loop(ctx, job, list(messages)))
+
+
+def _as_tool(usable: Usable) -> Tool:
+    if isinstance(usable, Tool):
+        return usable
+    if isinstance(usable, Runnable):
+        return usable.as_tool()
+    if callable(usable):
+        made: FunctionTool[..., Any] = tool(usable)
+        return made
+    kind = type(usable).__name__
+    raise UserError(f"A tool is a typed function, a tool or an agent, not {kind} ({usable!r}).")

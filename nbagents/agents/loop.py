@@ -1,0 +1,245 @@
+"""The loop: ask the model, run its tools, ask again, until there is an answer."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from typing import Any, Generic, TypeVar
+
+from pydantic_core import from_json
+
+from nbagents.agents.history import History
+from nbagents.agents.output import OUTPUT_TOOL, Output, RejectedError
+from nbagents.context import RunContext
+from nbagents.errors import ContextOverflow, ModelError, OutputError, ToolRetry, unknown_name
+from nbagents.events import (
+    MessageFinished,
+    Retrying,
+    ToolFinished,
+    ToolStarted,
+    TurnStarted,
+    interrupted_result,
+)
+from nbagents.messages import (
+    Message,
+    TextPart,
+    ToolCallPart,
+    ToolResultPart,
+    user_message,
+)
+from nbagents.models.base import Model, ModelDone, ModelRequest, PartDone, Settings
+from nbagents.models.collect import Collector
+from nbagents.models.retry import RetryPolicy
+from nbagents.tools.base import Tool, ToolResult
+
+__all__ = ["Job", "run_loop"]
+
+T = TypeVar("T")
+
+_REJECTIONS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Job(Generic[T]):
+    """What the loop needs to know of an agent."""
+
+    agent: str
+    model: Model
+    system: str
+    tools: dict[str, Tool]
+    output: Output[T]
+    settings: Settings
+    history: History
+    retries: RetryPolicy
+
+
+async def run_loop(ctx: RunContext, job: Job[T], messages: list[Message]) -> T:
+    """Go on with a conversation until the model has answered; `messages` grows on the way.
+
+    Raises `LimitReached`, `ModelError`, and `OutputError` when the answer never fits.
+    """
+    request = _first_request(job)
+    forcing: list[Message] = []
+    rejections = turn = 0
+    while True:
+        turn += 1
+        ctx.check_limits(turn)
+        await ctx.emit(TurnStarted(turn))
+        message = await _ask_within_context(ctx, job, request, messages, forcing)
+        calls = message.tool_calls
+        final = next((call for call in calls if _is_final(job, call)), None)
+        if calls and final is None:
+            messages.append(message)
+            await ctx.emit(MessageFinished(message))
+            messages.append(await _run_tools(ctx, job.tools, calls))
+            forcing.clear()
+            continue
+        text = message.text if final is None else final.args
+        try:
+            output: Any = text if job.output.is_text else job.output.parse(text)
+        except RejectedError as error:
+            rejections += 1
+            if rejections > _REJECTIONS:
+                raise OutputError(f"{job.agent} gave no fitting answer. {error}") from None
+            await ctx.emit(Retrying(rejections, 0.0, str(error), restart=True))
+            forcing = _rejected(job, message, final, str(error))
+            continue
+        if final is not None:
+            message = replace(message, parts=(TextPart(text),), stop="end")
+        await ctx.emit(MessageFinished(message))
+        return output
+
+
+def _first_request(job: Job[Any]) -> ModelRequest:
+    """Make the part of the request that is the same in every turn."""
+    specs = tuple(tool.spec for tool in job.tools.values())
+    request = ModelRequest((), job.system, specs, settings=job.settings)
+    if job.output.is_text:
+        return request
+    if job.model.capabilities.native_output:
+        return replace(request, output=job.output.spec)
+    return replace(request, tools=(*specs, job.output.tool), tool_choice="required")
+
+
+def _is_final(job: Job[Any], call: ToolCallPart) -> bool:
+    return call.name == OUTPUT_TOOL and not job.output.is_text
+
+
+def _rejected(
+    job: Job[Any], message: Message, final: ToolCallPart | None, problem: str
+) -> list[Message]:
+    """Show the model its own answer and what is wrong; none of it stays in the history."""
+    if final is not None:
+        results = (
+            ToolResultPart(call.call_id, call.name, (TextPart(problem),), is_error=True)
+            for call in message.tool_calls
+        )
+        return [message, Message("user", tuple(results))]
+    how = "" if job.model.capabilities.native_output else f" Call {OUTPUT_TOOL}."
+    said = [message] if message.text else []
+    return [*said, user_message(f"{problem}. Answer again, as JSON that fits the schema.{how}")]
+
+
+async def _ask_within_context(
+    ctx: RunContext,
+    job: Job[Any],
+    request: ModelRequest,
+    messages: list[Message],
+    forcing: Sequence[Message],
+) -> Message:
+    """Ask with as much of the conversation as the history policy sends, and the model takes."""
+
+    async def on_the_side(system: str, asked: Sequence[Message]) -> str:
+        side = ModelRequest(asked, system)
+        return (await _ask(ctx, job, side, watched=False)).text
+
+    overflows = 0
+    refusal: ContextOverflow | None = None
+    while True:
+        selected = await job.history.select(messages, overflows, on_the_side)
+        if selected is None:
+            assert refusal is not None
+            raise refusal
+        sent = [*selected, *forcing] if forcing else selected
+        try:
+            return await _ask(ctx, job, replace(request, messages=sent))
+        except ContextOverflow as error:
+            refusal = error
+            overflows += 1
+
+
+async def _ask(
+    ctx: RunContext, job: Job[Any], request: ModelRequest, *, watched: bool = True
+) -> Message:
+    """Ask once, and again when that may help; report what arrives as it arrives."""
+    attempt = 0
+    while True:
+        attempt += 1
+        collector = Collector()
+        try:
+            async with aclosing(job.model.stream(request)) as chunks:
+                async for chunk in chunks:
+                    collector.add(chunk)
+                    if watched and not isinstance(chunk, (PartDone, ModelDone)):
+                        await ctx.emit(chunk)
+        except ModelError as error:
+            failure = error
+        except BaseException:
+            await _keep_partial(ctx, job, collector, watched=watched)
+            raise
+        else:
+            if collector.done is not None:
+                ctx.spend(collector.done.usage)
+                return collector.message(job.agent)
+            vendor = job.model.name.partition(":")[0]
+            failure = ModelError(
+                "The answer broke off before its end.", provider=vendor, retryable=True
+            )
+        seconds = job.retries.wait(failure, attempt)
+        if seconds is None:
+            await _keep_partial(ctx, job, collector, watched=watched)
+            raise failure
+        await ctx.emit(Retrying(attempt, seconds, str(failure), restart=collector.started))
+        await asyncio.sleep(seconds)
+
+
+async def _keep_partial(
+    ctx: RunContext, job: Job[Any], collector: Collector, *, watched: bool
+) -> None:
+    """Keep what was said of a message that will not be finished."""
+    partial = collector.message(job.agent, interrupted=True)
+    if watched and partial.parts:
+        await ctx.emit(MessageFinished(partial))
+
+
+async def _run_tools(
+    ctx: RunContext, tools: dict[str, Tool], calls: Sequence[ToolCallPart]
+) -> Message:
+    """Run the tools of one turn at once; the results keep the order of the calls."""
+    slots = asyncio.Semaphore(ctx.limits.parallel_tools)
+
+    async def one(call: ToolCallPart) -> ToolResultPart:
+        async with slots:
+            return await _run_tool(ctx, tools, call)
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(one(call)) for call in calls]
+    except BaseExceptionGroup as failures:
+        raise failures.exceptions[0] from None
+    return Message("user", tuple(task.result() for task in tasks))
+
+
+async def _run_tool(ctx: RunContext, tools: dict[str, Tool], call: ToolCallPart) -> ToolResultPart:
+    """Run one tool, or say why it cannot be run: it never runs on guessed arguments."""
+    clock = time.monotonic()
+    tool = tools.get(call.name)
+    if tool is None:
+        result = _refusal(str(unknown_name("tool", call.name, tools)))
+    else:
+        try:
+            args = tool.parse(call.args)
+        except ToolRetry as error:
+            result = _refusal(str(error))
+        else:
+            inner = ctx.for_call(call.call_id)
+            shown = from_json(call.args or "{}")
+            await ctx.emit(ToolStarted(call.call_id, call.name, shown))
+            try:
+                result = await tool.call(inner, args)
+            except BaseException:
+                inner.cancelled = True
+                seconds = time.monotonic() - clock
+                await ctx.emit(ToolFinished(call.call_id, interrupted_result(call), seconds))
+                raise
+    part = ToolResultPart(call.call_id, call.name, result.content, result.is_error)
+    seconds = time.monotonic() - clock
+    await ctx.emit(ToolFinished(call.call_id, part, seconds, result.traceback))
+    return part
+
+
+def _refusal(problem: str) -> ToolResult:
+    return ToolResult((TextPart(problem),), is_error=True)

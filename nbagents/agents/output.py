@@ -1,0 +1,84 @@
+"""Typed answers: the schema that a model is held to, and the check of what it says."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Generic, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+from pydantic.errors import PydanticSchemaGenerationError
+
+from nbagents.errors import UserError
+from nbagents.messages import ToolSpec
+from nbagents.models.base import OutputSpec
+
+__all__ = ["OUTPUT_TOOL", "Output", "RejectedError"]
+
+T = TypeVar("T")
+
+OUTPUT_TOOL = "final_answer"
+
+_FENCE = re.compile(r"\A\s*```(?:json)?\s*(.*?)\s*```\s*\Z", re.DOTALL)
+
+
+class RejectedError(Exception):
+    """The answer does not fit; the message says where, for the model to read."""
+
+
+class Output(Generic[T]):
+    """The type of an agent's answer.
+
+    Vendors want an object on the outside, so any other type travels as `{"value": ...}`.
+    """
+
+    def __init__(self, output_type: type[T]) -> None:
+        self.is_text = output_type is str
+        try:
+            self._adapter: TypeAdapter[T] = TypeAdapter(output_type)
+            schema = self._adapter.json_schema()
+        except (PydanticSchemaGenerationError, ValueError) as error:
+            message = f"The output type {output_type!r} has no JSON Schema: {error}"
+            raise UserError(message) from None
+        self._wrapped = schema.get("type") != "object"
+        if self._wrapped:
+            schema = _wrap(schema)
+        schema.setdefault("additionalProperties", False)
+        name = re.sub(r"\W+", "_", getattr(output_type, "__name__", "answer")).strip("_")
+        self.spec = OutputSpec(name or "answer", schema)
+
+    @property
+    def tool(self) -> ToolSpec:
+        """The tool by which a model answers whose vendor does not hold it to a schema."""
+        return ToolSpec(OUTPUT_TOOL, "Give the final answer. Call it once.", self.spec.schema)
+
+    def parse(self, text: str) -> T:
+        """Read the answer. Raises `RejectedError` with what is wrong, field by field."""
+        fenced = _FENCE.match(text)
+        if fenced:
+            text = fenced[1]
+        try:
+            if not self._wrapped:
+                return self._adapter.validate_json(text)
+            holder = TypeAdapter(dict[str, Any]).validate_json(text)
+            if "value" not in holder:
+                raise RejectedError('The answer must be a JSON object {"value": ...}.')
+            return self._adapter.validate_python(holder["value"])
+        except ValidationError as error:
+            problems = "; ".join(
+                f"{'.'.join(map(str, problem['loc'])) or 'answer'}: {problem['msg']}"
+                for problem in error.errors(include_url=False, include_context=False)
+            )
+            raise RejectedError(f"The answer does not fit: {problems}") from None
+
+
+def _wrap(schema: dict[str, Any]) -> dict[str, Any]:
+    """Put the schema into an object; definitions stay outside, where references look for them."""
+    definitions = schema.pop("$defs", None)
+    wrapped: dict[str, Any] = {
+        "type": "object",
+        "properties": {"value": schema},
+        "required": ["value"],
+    }
+    if definitions:
+        wrapped["$defs"] = definitions
+    return wrapped

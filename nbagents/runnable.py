@@ -1,1 +1,0 @@
-"""Whatever can be run, and the one way to run it."""

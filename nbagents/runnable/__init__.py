@@ -1,0 +1,7 @@
+"""Whatever can be run, and the one way to run it."""
+
+from nbagents.runnable.base import Input, Runnable, call, conversation
+from nbagents.runnable.run import Result, Run, Status
+from nbagents.runnable.stream import RunStream
+
+__all__ = ["Input", "Result", "Run", "RunStream", "Runnable", "Status", "call", "conversation"]

@@ -1,0 +1,218 @@
+"""The port that everything which can be run implements, and the one way to run it."""
+
+from __future__ import annotations
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any, ClassVar, Generic, TypeVar, cast
+
+from pydantic_core import from_json, to_json, to_jsonable_python
+
+from nbagents._portal import portal
+from nbagents.context import Limits, Record, RunContext
+from nbagents.errors import (
+    LimitReached,
+    ModelError,
+    NbAgentsError,
+    OutputError,
+    ToolRetry,
+    redact,
+)
+from nbagents.events import RunCancelled, RunFailed, RunFinished, RunStarted
+from nbagents.messages import FilePart, Message, TextPart, ToolSpec, user_message
+from nbagents.runnable.run import Result, Run
+from nbagents.runnable.stream import RunStream
+from nbagents.tools.base import Tool, ToolResult
+
+__all__ = ["Input", "Runnable", "call", "conversation"]
+
+T = TypeVar("T")
+
+Input = str | TextPart | FilePart | Message | Sequence[str | TextPart | FilePart | Message]
+"""What a run may be given: a text, files beside texts, or a conversation to go on with."""
+
+
+class Runnable(ABC, Generic[T]):
+    """Anything that can be run: an agent, a team, a remote agent."""
+
+    kind: ClassVar[str] = "runnable"
+    name: str
+    description: str
+    limits: Limits | None = None
+
+    @abstractmethod
+    async def execute(self, ctx: RunContext, messages: Sequence[Message]) -> Result[T]:
+        """Do the work: report by `await ctx.emit(event)`, answer by `return`.
+
+        Never called directly: `call` and `run` open the run around it.
+        """
+
+    @property
+    def model_name(self) -> str | None:
+        """The model that would be asked, if there is one. Raises `UserError` if it cannot be."""
+        return None
+
+    @property
+    def note(self) -> str | None:
+        """What a reader must know of the answers."""
+        return None
+
+    async def run(
+        self, input: Input, *, deps: object = None, limits: Limits | None = None
+    ) -> Run[T]:
+        """Run to the end and return the `Run`.
+
+        `deps` is handed to tools as `ctx.deps`. Raises what made the run fail, with the run as
+        `error.run`; a run that reaches a limit is returned with status `limited`.
+        """
+        return await _run(self, conversation(input), deps, limits, Record())
+
+    def stream(
+        self, input: Input, *, deps: object = None, limits: Limits | None = None
+    ) -> RunStream[T]:
+        """Run and watch: `async with agent.stream(...) as stream: async for event in stream`."""
+        messages = conversation(input)
+        return RunStream(lambda record: _run(self, messages, deps, limits, record))
+
+    def __call__(
+        self, input: Input, *, deps: object = None, limits: Limits | None = None
+    ) -> Run[T]:
+        """Run to the end from code that cannot await, in scripts and in cells alike."""
+        return portal().call(lambda: self.run(input, deps=deps, limits=limits))
+
+    def as_tool(self, name: str | None = None, description: str | None = None) -> Tool:
+        """Make a tool of it, which other agents may call."""
+        return _RunnableTool(self, name or self.name, description or self.description)
+
+
+async def call(ctx: RunContext, runnable: Runnable[T], messages: Sequence[Message]) -> Result[T]:
+    """Run something inside a run: a child, whose usage, limits and end are also its parent's."""
+    child = ctx.child(runnable.name, runnable.limits)
+    return await _open(child, runnable, tuple(messages))
+
+
+async def _run(
+    runnable: Runnable[T],
+    messages: tuple[Message, ...],
+    deps: object,
+    limits: Limits | None,
+    record: Record,
+) -> Run[T]:
+    ctx = RunContext(runnable.name, deps, limits or runnable.limits or Limits(), record)
+    try:
+        result = await _open(ctx, runnable, messages)
+    except LimitReached as error:
+        return Run(ctx.run_id, record.events, error=error)
+    except NbAgentsError as error:
+        error.run = Run[Any](ctx.run_id, record.events, error=error)
+        raise
+    return Run(ctx.run_id, record.events, result)
+
+
+async def _open(ctx: RunContext, runnable: Runnable[T], messages: tuple[Message, ...]) -> Result[T]:
+    """Open the run, execute it, and close it with the event that says how it ended."""
+    parent_id = ctx.parent.run_id if ctx.parent else None
+    start = RunStarted(
+        runnable.name,
+        runnable.kind,
+        messages,
+        parent_id,
+        ctx.call_id,
+        runnable.model_name,
+        runnable.note,
+    )
+    await ctx.emit(start)
+    try:
+        result = await _within_time(ctx, runnable, messages)
+    except LimitReached as error:
+        await ctx.emit(RunFinished(None, ctx.usage, f"{error.limit}={error.value}"))
+        raise
+    except Exception as error:
+        message = redact(str(error) or type(error).__name__)
+        await ctx.emit(RunFailed(type(error).__name__, message, ctx.usage))
+        raise
+    except BaseException as error:
+        await ctx.emit(RunCancelled(str(error) or "Cancelled", ctx.usage))
+        raise
+    output = to_jsonable_python(result.output, fallback=repr)
+    await ctx.emit(RunFinished(output, ctx.usage))
+    return result
+
+
+async def _within_time(
+    ctx: RunContext, runnable: Runnable[T], messages: tuple[Message, ...]
+) -> Result[T]:
+    own = ctx.parent is None or ctx.limits is not ctx.parent.limits
+    seconds = ctx.limits.seconds if own else None
+    if seconds is None:
+        return await runnable.execute(ctx, messages)
+    clock = asyncio.timeout(seconds)
+    try:
+        async with clock:
+            return await runnable.execute(ctx, messages)
+    except TimeoutError:
+        if clock.expired():
+            raise LimitReached("seconds", seconds) from None
+        raise
+
+
+def conversation(input: Input) -> tuple[Message, ...]:
+    """Turn what a run is given into messages; texts and files side by side are one message."""
+    if isinstance(input, Message):
+        return (input,)
+    if isinstance(input, (str, TextPart, FilePart)):
+        return (user_message(input),)
+    messages: list[Message] = []
+    loose: list[str | TextPart | FilePart] = []
+    for item in input:
+        if isinstance(item, Message):
+            if loose:
+                messages.append(user_message(*loose))
+                loose.clear()
+            messages.append(item)
+        else:
+            loose.append(item)
+    if loose:
+        messages.append(user_message(*loose))
+    return tuple(messages)
+
+
+class _RunnableTool(Tool):
+    """A runnable where a tool can stand."""
+
+    def __init__(self, runnable: Runnable[Any], name: str, description: str) -> None:
+        self._runnable = runnable
+        message = {
+            "type": "string",
+            "description": "What you want done, with all it takes to do it.",
+        }
+        schema = {
+            "type": "object",
+            "properties": {"message": message},
+            "required": ["message"],
+            "additionalProperties": False,
+        }
+        text = description or f"Ask {name}."
+        self.spec = ToolSpec(name, text, schema)
+
+    def parse(self, args: str) -> dict[str, Any]:
+        """Check that there is a message, and nothing else."""
+        try:
+            value = from_json(args)
+        except ValueError as error:
+            raise ToolRetry(f"The arguments are not JSON: {error}") from None
+        message = cast("dict[str, object]", value).get("message") if isinstance(value, dict) else ""
+        if not message or not isinstance(message, str):
+            raise ToolRetry('The arguments must be {"message": "..."}.')
+        return {"message": message}
+
+    async def call(self, ctx: RunContext, args: dict[str, Any]) -> ToolResult:
+        """Run it as a child run and give its answer as the result."""
+        try:
+            result = await call(ctx, self._runnable, [user_message(args["message"])])
+        except (LimitReached, ModelError, OutputError) as error:
+            return ToolResult((TextPart(f"{self.spec.name} failed: {error}"),), is_error=True)
+        output = result.output
+        text = output if isinstance(output, str) else to_json(output, fallback=repr).decode()
+        return ToolResult((TextPart(text),))

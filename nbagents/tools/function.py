@@ -1,0 +1,269 @@
+"""`@tool`: a typed function becomes a tool, its signature and docstring the schema."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import traceback
+import typing
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, Generic, Literal, NotRequired, ParamSpec, TypeVar, overload
+
+from docstring_parser import parse as parse_docstring
+from pydantic import ConfigDict, Field, PydanticUserError, TypeAdapter, ValidationError
+from pydantic.errors import PydanticSchemaGenerationError
+from pydantic_core import to_json, to_jsonable_python
+from typing_extensions import TypedDict
+
+from nbagents._portal import in_thread, on_main_thread
+from nbagents.context import RunContext
+from nbagents.errors import ToolError, ToolRetry, UserError, redact
+from nbagents.events import ToolProgress
+from nbagents.messages import FilePart, TextPart, ToolSpec
+from nbagents.tools.base import Tool, ToolResult
+
+__all__ = ["Examples", "FunctionTool", "tool"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+Examples = Sequence[tuple[str, dict[str, Any]]]
+
+_LONGEST_RESULT = 100_000
+_LONGEST_TRACEBACK = 20_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Options:
+    thread: Literal["worker", "main"] = "worker"
+    timeout: float | None = None
+
+
+class FunctionTool(Tool, Generic[P, R]):
+    """A function that a model may call. It can still be called as the function that it is."""
+
+    def __init__(
+        self, function: Callable[P, R], spec: ToolSpec, adapter: TypeAdapter[Any], options: _Options
+    ) -> None:
+        self.function = function
+        self.spec = spec
+        self._adapter = adapter
+        self._options = options
+        self._context_name = _context_parameter(function)
+        self.__doc__ = function.__doc__
+        self.__name__ = spec.name
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Call the function as if it were no tool."""
+        return self.function(*args, **kwargs)
+
+    def __repr__(self) -> str:
+        return f"<tool {self.spec.name}{inspect.signature(self.function)}>"
+
+    def parse(self, args: str) -> dict[str, Any]:
+        """Check the arguments and turn them into the annotated types."""
+        try:
+            return self._adapter.validate_json(args or "{}")
+        except ValidationError as error:
+            raise ToolRetry(_problems(error)) from None
+
+    async def call(self, ctx: RunContext, args: dict[str, Any]) -> ToolResult:
+        """Run the function; what it raises becomes an error result."""
+        if self._context_name is not None:
+            args = {**args, self._context_name: ctx}
+        clock = asyncio.timeout(self._options.timeout)
+        try:
+            async with clock:
+                return await self._run(ctx, args)
+        except ToolError as error:
+            return _error(str(error))
+        except TimeoutError as error:
+            if clock.expired():
+                return _error(f"It did not answer within {self._options.timeout} seconds.")
+            return _raised(error)
+        except UserError:
+            raise
+        except Exception as error:  # noqa: BLE001 - any failure of a tool is its result
+            return _raised(error)
+
+    async def _run(self, ctx: RunContext, args: dict[str, Any]) -> ToolResult:
+        function: Callable[..., Any] = self.function
+        if inspect.isasyncgenfunction(function):
+            last: object = None
+            async for last in function(**args):
+                progress = to_jsonable_python(last, fallback=repr)
+                await ctx.emit(ToolProgress(ctx.call_id or "", progress))
+            return _result(last)
+        if inspect.iscoroutinefunction(function):
+            return _result(await function(**args))
+        if self._options.thread == "main":
+            return _result(await on_main_thread(lambda: function(**args)))
+        return await in_thread(lambda: _result(function(**args)))
+
+
+@overload
+def tool(function: Callable[P, R], /) -> FunctionTool[P, R]: ...
+@overload
+def tool(
+    *,
+    name: str | None = None,
+    description: str | None = None,
+    examples: Examples = (),
+    thread: Literal["worker", "main"] = "worker",
+    timeout: float | None = None,
+) -> Callable[[Callable[P, R]], FunctionTool[P, R]]: ...
+def tool(
+    function: Callable[..., Any] | None = None,
+    /,
+    *,
+    name: str | None = None,
+    description: str | None = None,
+    examples: Examples = (),
+    thread: Literal["worker", "main"] = "worker",
+    timeout: float | None = None,
+) -> Any:
+    """Make a tool of a typed function; the docstring tells the model what it is for.
+
+    A parameter annotated `RunContext` is filled in and never shown to the model. A plain function
+    runs in a thread of its own, with `thread="main"` on the main one; an async one on the loop; an
+    async generator reports each item as progress, and its last item is the result.
+
+    `examples` are pairs of a request and its arguments, which small models need. `timeout` is in
+    seconds. Raises `UserError` when a parameter's type has no JSON Schema.
+    """
+
+    def make(function: Callable[..., Any]) -> FunctionTool[..., Any]:
+        adapter = _arguments(function)
+        spec = ToolSpec(
+            name or function.__name__,
+            description or _description(function),
+            _schema(adapter),
+            tuple(examples),
+        )
+        return FunctionTool(function, spec, adapter, _Options(thread=thread, timeout=timeout))
+
+    return make if function is None else make(function)
+
+
+def _hints(function: Callable[..., Any]) -> dict[str, Any]:
+    try:
+        return typing.get_type_hints(function, include_extras=True)
+    except NameError as error:
+        message = f"The tool {function.__name__!r} has an annotation that is not defined: {error}."
+        raise UserError(message) from None
+
+
+def _context_parameter(function: Callable[..., Any]) -> str | None:
+    return next((name for name, hint in _hints(function).items() if hint is RunContext), None)
+
+
+def _arguments(function: Callable[..., Any]) -> TypeAdapter[Any]:
+    """Make the codec of a call: a typed dictionary, so that any name will do for a parameter."""
+    hints = _hints(function)
+    told = {p.arg_name: p.description for p in parse_docstring(function.__doc__ or "").params}
+    fields: dict[str, Any] = {}
+    for name, parameter in inspect.signature(function).parameters.items():
+        hint = hints.get(name, Any)
+        if hint is RunContext:
+            continue
+        if parameter.kind not in {parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY}:
+            message = f"The tool {function.__name__!r} may not have the parameter {parameter}: a model names every argument."
+            raise UserError(message)
+        extra: dict[str, Any] = {}
+        if parameter.default is not parameter.empty:
+            extra["default"] = to_jsonable_python(parameter.default, fallback=repr)
+        if told.get(name) and not _is_described(hint):
+            hint = Annotated[hint, Field(description=told[name])]
+        if extra:
+            hint = NotRequired[Annotated[hint, Field(json_schema_extra=extra)]]
+        fields[name] = hint
+    arguments = TypedDict(function.__name__, fields)  # pyright: ignore[reportArgumentType,reportUnknownVariableType,reportGeneralTypeIssues]
+    arguments.__pydantic_config__ = ConfigDict(extra="forbid", arbitrary_types_allowed=False)  # pyright: ignore[reportAttributeAccessIssue,reportUnknownMemberType]
+    try:
+        return TypeAdapter(arguments)  # pyright: ignore[reportUnknownArgumentType]
+    except (PydanticSchemaGenerationError, PydanticUserError) as error:
+        message = f"The tool {function.__name__!r} cannot be described to a model: {error.message}"
+        raise UserError(message) from None
+
+
+def _is_described(hint: Any) -> bool:
+    return any(getattr(extra, "description", None) for extra in getattr(hint, "__metadata__", ()))
+
+
+def _schema(adapter: TypeAdapter[Any]) -> dict[str, Any]:
+    """Write the schema without the titles, which cost tokens and say nothing new."""
+    schema = adapter.json_schema()
+    _drop_titles(schema)
+    schema.setdefault("properties", {})
+    return schema
+
+
+def _drop_titles(schema: Any) -> None:
+    if isinstance(schema, list):
+        for item in typing.cast("list[Any]", schema):
+            _drop_titles(item)
+    elif isinstance(schema, dict):
+        known = typing.cast("dict[str, Any]", schema)
+        if isinstance(known.get("title"), str):
+            del known["title"]
+        for key, value in known.items():
+            if key == "properties":
+                for inner in value.values():
+                    _drop_titles(inner)
+            elif key not in {"default", "enum", "const", "examples"}:
+                _drop_titles(value)
+
+
+def _description(function: Callable[..., Any]) -> str:
+    doc = parse_docstring(function.__doc__ or "")
+    parts = (doc.short_description, doc.long_description)
+    return "\n".join(part for part in parts if part) or function.__name__.replace("_", " ")
+
+
+def _problems(error: ValidationError) -> str:
+    """Say what is wrong with each argument, without repeating what was given."""
+    lines = (
+        f"{'.'.join(str(step) for step in problem['loc'])}: {problem['msg']}".removeprefix(": ")
+        for problem in error.errors(include_url=False, include_input=False, include_context=False)
+    )
+    return "The arguments do not fit: " + "; ".join(lines)
+
+
+def _result(value: object) -> ToolResult:
+    """Turn whatever a function returns into something that a model can read."""
+    if isinstance(value, ToolResult):
+        return value
+    if isinstance(value, (TextPart, FilePart)):
+        return ToolResult((value,))
+    if isinstance(value, (list, tuple)) and value:
+        items = typing.cast("Sequence[object]", value)
+        if all(isinstance(item, (str, TextPart, FilePart)) for item in items) and any(
+            isinstance(item, FilePart) for item in items
+        ):
+            parts = (TextPart(item) if isinstance(item, str) else item for item in items)
+            return ToolResult(tuple(typing.cast("typing.Iterable[TextPart | FilePart]", parts)))
+    text = value if isinstance(value, str) else to_json(value, fallback=str).decode()
+    return ToolResult((TextPart(_shortened(text)),))
+
+
+def _shortened(text: str) -> str:
+    if len(text) <= _LONGEST_RESULT:
+        return text
+    cut = len(text) - _LONGEST_RESULT
+    return f"{text[:_LONGEST_RESULT]}\n[{cut:,} more characters were left out.]"
+
+
+def _error(message: str) -> ToolResult:
+    return ToolResult((TextPart(redact(_shortened(message))),), is_error=True)
+
+
+def _raised(error: Exception) -> ToolResult:
+    """Tell the model the error, and keep the traceback, from the tool's own code on, for people."""
+    frames = error.__traceback__
+    while frames is not None and frames.tb_frame.f_code.co_filename == __file__:
+        frames = frames.tb_next
+    lines = traceback.format_exception(type(error), error, frames)
+    told = _error(f"{type(error).__name__}: {error}")
+    text = redact("".join(lines))[-_LONGEST_TRACEBACK:]
+    return ToolResult(told.content, is_error=True, traceback=text)
