@@ -37,6 +37,7 @@ _SECRET_SHAPE = re.compile(
     r"|(?i:(?<=bearer )[A-Za-z0-9._~+/-]{8,}=*)"
 )
 _SHORTEST_SECRET = 8
+_LISTED_NAMES = 12
 
 
 def redact(text: str, *secrets: str | None) -> str:
@@ -58,6 +59,10 @@ class NbAgentsError(Exception):
 
     run: object | None = None
     """The `Run` that this error ended, when there was one."""
+
+    def _render_traceback_(self) -> list[str]:
+        """Be one line in a notebook: what is wrong is outside of the code."""
+        return [f"{type(self).__name__}: {self}"]
 
 
 class UserError(NbAgentsError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, ClassVar, Generic
 
@@ -99,6 +99,15 @@ class Agent(Runnable[T], Generic[T]):
     def note(self) -> str | None:
         """What a reader must know of this model's answers."""
         return resolve_model(self.model).capabilities.note
+
+    def replaced(self, **changes: Any) -> Agent[Any]:
+        """Make a copy in which some fields differ."""
+        return replace(self, **changes)
+
+    def as_tool(self, name: str | None = None, description: str | None = None) -> Tool:
+        """Make a tool of it; without a description its first line of instructions is one."""
+        first = self.instructions.strip().partition("\n")[0].lstrip("# ")
+        return super().as_tool(name, description or self.description or first)
 
     async def execute(self, ctx: RunContext, messages: Sequence[Message]) -> Result[T]:
         """Ask the model, run the tools that it asks for, and so on until it answers."""

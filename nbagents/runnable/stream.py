@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
@@ -28,7 +28,7 @@ class RunStream(Generic[T]):
         self._buffer: deque[Event] = deque()
         self._wake: asyncio.Future[None] | None = None
         self._space: asyncio.Future[None] | None = None
-        self._deaf = False
+        self._closing = False
         self._task: asyncio.Task[Run[T]] | None = None
         self._record = Record(watcher=self)
 
@@ -43,10 +43,11 @@ class RunStream(Generic[T]):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._deaf = True
+        self._closing = True
         self._settle(self._space)
         if self._task is not None:
-            self._task.cancel("The stream was closed")
+            told = error.args if isinstance(error, asyncio.CancelledError) else ()
+            self._task.cancel(*(told or ("The stream was closed",)))
             await asyncio.wait({self._task})
             if not self._task.cancelled():
                 self._task.exception()
@@ -78,6 +79,11 @@ class RunStream(Generic[T]):
         events = self._record.events
         return Run(events[0].run_id if events else "", events, error=error)
 
+    def rest(self) -> Iterator[Event]:
+        """Yield the events that nobody has read: after a stream was left early, its end."""
+        while self._buffer:
+            yield self._buffer.popleft()
+
     def cancel(self, reason: str = "Cancelled") -> None:
         """Stop the run; its last events still arrive."""
         if self._task is not None:
@@ -85,15 +91,13 @@ class RunStream(Generic[T]):
 
     def see(self, event: Event) -> bool:
         """Take an event from the run."""
-        if self._deaf:
-            return False
         self._buffer.append(event)
         self._settle(self._wake)
-        return len(self._buffer) >= _BUFFERED_EVENTS
+        return len(self._buffer) >= _BUFFERED_EVENTS and not self._closing
 
     async def room(self) -> None:
         """Hold the run back until the reader has caught up, or has gone."""
-        if not self._deaf:
+        if not self._closing:
             self._space = asyncio.get_running_loop().create_future()
             await self._space
 

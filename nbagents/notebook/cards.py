@@ -1,0 +1,126 @@
+"""What is shown of agents, runs and settings when nothing runs."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from nbagents.agents.agent import Agent
+from nbagents.models.registry import default_model
+from nbagents.notebook.html import facts_of
+from nbagents.notebook.view import RunView
+from nbagents.runnable import Run, Runnable
+
+__all__ = ["Table", "agent_card", "agents_table", "runs_table"]
+
+_CELL = "text-align:left;padding:2px 14px 2px 0;vertical-align:top"
+_SHORT = 70
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows that show themselves in a notebook and in a terminal."""
+
+    title: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    empty: str = ""
+
+    def __repr__(self) -> str:
+        if not self.rows:
+            return self.empty
+        rows = [self.columns, *self.rows] if any(self.columns) else list(self.rows)
+        widths = [max(len(row[i]) for row in rows) for i in range(len(self.columns))]
+        lines = (
+            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+            for row in rows
+        )
+        return "\n".join((*([self.title] if self.title else []), *lines))
+
+    def _repr_html_(self) -> str:
+        if not self.rows:
+            return f"<p>{html.escape(self.empty)}</p>"
+        head = "".join(
+            f'<th scope="col" style="{_CELL};opacity:.72">{html.escape(name)}</th>'
+            for name in self.columns
+        )
+        head = f"<thead><tr>{head}</tr></thead>" if any(self.columns) else ""
+        body = "".join(
+            "<tr>"
+            + "".join(
+                f'<td style="{_CELL}">{f"<b>{html.escape(cell)}</b>" if first else html.escape(cell)}</td>'
+                for first, cell in ((i == 0, cell) for i, cell in enumerate(row))
+            )
+            + "</tr>"
+            for row in self.rows
+        )
+        title = f"<caption>{html.escape(self.title)}</caption>" if self.title else ""
+        style = "border-collapse:collapse;font-size:.92em;margin:2px 0"
+        return f'<table style="{style}">{title}{head}<tbody>{body}</tbody></table>'
+
+
+def model_of(runnable: Runnable[object]) -> str:
+    """Say which model would be asked, and why when nobody has named it."""
+    if not isinstance(runnable, Agent):
+        return ""
+    if runnable.model is None:
+        chosen = default_model()
+        return f"{chosen.name} ({chosen.reason})"
+    return runnable.model if isinstance(runnable.model, str) else runnable.model.name
+
+
+def agent_card(agent: Agent[object]) -> Table:
+    """Show what a `%%agent` cell has made."""
+    rows = [("model", model_of(agent))]
+    if agent.tool_table:
+        rows.append(("tools", ", ".join(agent.tool_table)))
+    if agent.output_type is not str:
+        rows.append(("answers", getattr(agent.output_type, "__name__", str(agent.output_type))))
+    if agent.limits is not None:
+        limits = agent.limits
+        told = [f"{limits.turns} turns"] if limits.turns else []
+        told += [f"${limits.cost}"] if limits.cost is not None else []
+        rows.append(("limits", ", ".join(told)))
+    rows.append(("ask it", f"%ask {agent.name} ..."))
+    return Table("", ("", ""), [(agent.name, ""), *rows])
+
+
+def agents_table(agents: Iterable[Runnable[object]]) -> Table:
+    """List what `%ask` can run."""
+    rows = [
+        (
+            runnable.name,
+            runnable.kind,
+            model_of(runnable),
+            ", ".join(runnable.tool_table) if isinstance(runnable, Agent) else "",
+            _clipped(runnable.description),
+        )
+        for runnable in agents
+    ]
+    empty = "There is no agent yet. Define one in a cell that begins with: %%agent NAME"
+    return Table("", ("name", "kind", "model", "tools", "what for"), rows, empty)
+
+
+def runs_table(runs: Iterable[Run[object]]) -> Table:
+    """List the runs of this kernel, the newest first."""
+    rows: list[Sequence[str]] = []
+    for run in runs:
+        root = RunView(run.events).root
+        if root is not None:
+            rows.append(
+                (
+                    run.run_id,
+                    run.name,
+                    run.status,
+                    " · ".join(facts_of(root, run.events[-1].at)),
+                    _clipped(root.question),
+                )
+            )
+    empty = "Nothing has run yet. Ask an agent: %ask NAME ..."
+    return Table("", ("run", "of", "status", "model, time, tokens", "asked"), rows, empty)
+
+
+def _clipped(text: str) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= _SHORT else f"{text[: _SHORT - 1]}…"

@@ -1,0 +1,97 @@
+"""The commands of `%nbagents`."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import os
+import platform
+from collections.abc import Callable
+
+from IPython.core.interactiveshell import InteractiveShell
+
+import nbagents
+from nbagents.errors import UserError, unknown_name
+from nbagents.models.registry import VENDORS, default_model, resolve_model
+from nbagents.notebook.cards import Table
+
+__all__ = ["COMMANDS", "run"]
+
+_HELP = (
+    ("%%agent NAME [options]", "define an agent; the body of the cell holds its instructions"),
+    ("%ask NAME prompt", "ask it; the rest of the line is the prompt, as you write it"),
+    ("%%ask NAME", "the same, with the body of the cell as the prompt"),
+    ("%agents", "the agents of this notebook"),
+    ("%runs [ID]", "the runs of this kernel"),
+    ("%nbagents doctor", "what works here, and what is missing"),
+    ("%nbagents config [model=NAME]", "the settings and where they come from"),
+    ("%nbagents local [MODEL]", "fetch the weights of a local model"),
+    ("%ask?  %%agent?", "all the options"),
+)
+_PACKAGES = {"openai": "openai", "anthropic": "anthropic", "bedrock": "boto3", "local": "xllamacpp"}
+
+
+def run(shell: InteractiveShell, line: str) -> object:
+    """Run one command."""
+    name, _, rest = line.strip().partition(" ")
+    if not name:
+        name = "help"
+    if name not in COMMANDS:
+        raise unknown_name("command of %nbagents", name, COMMANDS)
+    return COMMANDS[name](shell, rest.strip())
+
+
+def _help(_shell: InteractiveShell, _rest: str) -> Table:
+    return Table("", ("", ""), _HELP)
+
+
+def _doctor(shell: InteractiveShell, _rest: str) -> Table:
+    chosen = default_model()
+    kernel = getattr(shell, "kernel", None)
+    rows = [
+        ("nbagents", nbagents.__version__),
+        ("Python", platform.python_version()),
+        ("IPython", importlib.metadata.version("ipython")),
+        ("kernel", f"ipykernel {importlib.metadata.version('ipykernel')}" if kernel else "none"),
+        ("model", f"{chosen.name} ({chosen.reason})"),
+    ]
+    for prefix, vendor in VENDORS.items():
+        there = importlib.util.find_spec(_PACKAGES[prefix]) is not None
+        told = "ready" if there else f'missing: pip install "jupyter-nbagents[{prefix}]"'
+        if there and vendor.key:
+            told = f"{vendor.key} is {'set' if os.environ.get(vendor.key) else 'not set'}"
+        rows.append((prefix, told))
+    rows.append(("local weights", _local_weights()))
+    return Table("", ("", ""), rows)
+
+
+def _local_weights() -> str:
+    from nbagents.providers.local import available
+
+    there = available()
+    return ", ".join(there) if there else "none: fetch them with %nbagents local"
+
+
+def _config(_shell: InteractiveShell, rest: str) -> Table:
+    if rest:
+        name, equals, value = rest.partition("=")
+        if name.strip() != "model" or not equals:
+            raise UserError(f"{rest!r} is no setting. Set the model: %nbagents config model=NAME")
+        resolve_model(value.strip())
+        os.environ["NBAGENTS_MODEL"] = value.strip()
+    chosen = default_model()
+    return Table("", ("setting", "value", "because"), [("model", chosen.name, chosen.reason)])
+
+
+def _local(_shell: InteractiveShell, rest: str) -> None:
+    from nbagents.notebook.fetching import fetch_with_bar
+
+    fetch_with_bar(rest or None)
+
+
+COMMANDS: dict[str, Callable[[InteractiveShell, str], object]] = {
+    "config": _config,
+    "doctor": _doctor,
+    "help": _help,
+    "local": _local,
+}

@@ -1,0 +1,70 @@
+"""What `%load_ext nbagents` adds to a shell, and `%unload_ext` takes away."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.display import display
+
+from nbagents.notebook.completion import complete
+from nbagents.notebook.live import bundle
+from nbagents.notebook.magics import AgentMagics
+from nbagents.notebook.rewrite import Rewriter
+from nbagents.notebook.view import RunView
+from nbagents.runnable import Run
+
+__all__ = ["Extension", "load", "unload"]
+
+_TARGET = f"get_ipython().magics_manager.registry[{AgentMagics.__name__!r}].awaited"
+_NAMES = ("agent", "ask", "agents", "runs", "nbagents")
+
+
+class Extension:
+    """All of it, undone by `remove`."""
+
+    def __init__(self, shell: InteractiveShell) -> None:
+        self._shell = shell
+        self._magics = AgentMagics(shell)
+        shell.register_magics(self._magics)
+        self._rewriter = Rewriter(shell, ("ask",), _TARGET)
+        shell.display_formatter.ipython_display_formatter.for_type(Run, self._show_run)
+        shell.events.register("pre_run_cell", self._forget_shown)
+        self._matcher = complete(self._magics)
+        shell.Completer.custom_matchers.insert(0, self._matcher)
+
+    def remove(self) -> None:
+        """Undo everything."""
+        shell = self._shell
+        shell.Completer.custom_matchers.remove(self._matcher)
+        shell.events.unregister("pre_run_cell", self._forget_shown)
+        shell.display_formatter.ipython_display_formatter.pop(Run, None)
+        self._rewriter.undo()
+        for kind in shell.magics_manager.magics.values():
+            for name in _NAMES:
+                kind.pop(name, None)
+        shell.magics_manager.registry.pop(AgentMagics.__name__, None)
+
+    def _forget_shown(self, _info: object) -> None:
+        self._magics.shown.clear()
+
+    def _show_run(self, run: Run[Any]) -> None:
+        """Draw a run, unless its own cell has just done so."""
+        if run.run_id not in self._magics.shown:
+            display(bundle(RunView(run.events), run.events[-1].at), raw=True)
+
+
+_loaded: dict[int, Extension] = {}
+
+
+def load(shell: Any) -> None:
+    """Add everything to the shell, once."""
+    if id(shell) not in _loaded:
+        _loaded[id(shell)] = Extension(shell)
+
+
+def unload(shell: Any) -> None:
+    """Take everything away again."""
+    extension = _loaded.pop(id(shell), None)
+    if extension is not None:
+        extension.remove()

@@ -1,0 +1,231 @@
+"""Draw the view as HTML that needs neither script nor style sheet, and reads well without style."""
+
+from __future__ import annotations
+
+import base64
+import html
+import json
+from typing import Any
+
+from nbagents.messages import FilePart, Usage
+from nbagents.notebook.safe_markdown import code_block, to_html
+from nbagents.notebook.view import FileItem, Item, NoteItem, RunNode, RunView, TextItem, ToolItem
+
+__all__ = ["draw_html", "facts_of", "one_line", "pretty", "status_words"]
+
+_BLUE = "var(--jp-brand-color1,#1976d2)"
+_GREEN = "var(--jp-success-color1,#2e7d32)"
+_RED = "var(--jp-error-color1,#d32f2f)"
+_ORANGE = "var(--jp-warn-color0,#e65100)"
+_GREY = "rgba(127,127,127,.8)"
+
+_RUN_SIGNS = {
+    "asking": ("●", "waiting for the model", _BLUE),
+    "answering": ("●", "answering", _BLUE),
+    "finished": ("✓", "finished", _GREEN),
+    "limited": ("⚠", "stopped at a limit", _ORANGE),
+    "failed": ("✗", "failed", _RED),
+    "stopped": ("■", "stopped", _GREY),
+}
+_TOOL_SIGNS = {
+    "writing": ("●", "", _BLUE),
+    "running": ("●", "running", _BLUE),
+    "done": ("✓", "", _GREEN),
+    "failed": ("✗", "failed", _RED),
+    "stopped": ("■", "stopped", _GREY),
+}
+_SHORT_ARGS = 90
+_SHOWN_RESULT = 4_000
+_SAFE_IMAGES = {"image/png", "image/jpeg", "image/gif", "image/webp"}
+
+
+def draw_html(view: RunView, now: float) -> str:
+    """Draw the whole view. `now` is in seconds since the epoch, for the clock of what still runs."""
+    return "" if view.root is None else _run(view.root, now, outermost=True)
+
+
+def status_words(node: RunNode) -> tuple[str, str]:
+    """Return the sign and the words for how a run is doing."""
+    sign, words, _ = _RUN_SIGNS[node.status]
+    if node.status == "asking" and any(
+        isinstance(item, ToolItem) and item.status == "running" for item in node.items
+    ):
+        words = "using tools"
+    return sign, words
+
+
+def facts_of(node: RunNode, now: float) -> list[str]:
+    """List what the header says beside name and status: model, time, tokens, cost."""
+    facts = [node.model] if node.model else []
+    facts.append(f"{node.seconds(now):.1f} s")
+    facts.extend(_usage_facts(node.usage))
+    return facts
+
+
+def _usage_facts(usage: Usage) -> list[str]:
+    if not usage.total_tokens:
+        return []
+    facts = [f"{usage.total_tokens:,} tokens"]
+    if usage.cost:
+        facts.append(f"${usage.cost:.4f}" if usage.cost < 1 else f"${usage.cost:.2f}")
+    elif usage.cost is None:
+        facts.append("price unknown")
+    return facts
+
+
+def _run(node: RunNode, now: float, *, outermost: bool) -> str:
+    sign, words = status_words(node)
+    color = _RUN_SIGNS[node.status][2]
+    body = "".join(_items(node, now))
+    if node.reason and node.status in {"failed", "limited", "stopped"}:
+        body += _ending(node, color)
+    if not outermost:
+        return f'<div style="margin:4px 0 4px 2px">{body}</div>'
+    facts = " · ".join(html.escape(fact) for fact in facts_of(node, now))
+    note = ""
+    if node.note:
+        note = (
+            f' <span style="border:1px solid {_ORANGE};border-radius:8px;padding:0 6px;'
+            f'margin-left:4px;white-space:nowrap">⚠ {html.escape(node.note)}</span>'
+        )
+    header = (
+        f'<div style="font-size:.86em;margin-bottom:2px"><b>{html.escape(node.name)}</b> '
+        f'<span style="color:{color}">{sign}</span> {words}'
+        f'<span style="opacity:.72"> · {facts}</span>{note}</div>'
+    )
+    return (
+        f'<div role="group" aria-label="Run of {html.escape(node.name)}" '
+        f'style="border-left:3px solid {color};padding:2px 0 2px 12px;margin:2px 0;'
+        f'line-height:1.5;overflow-wrap:anywhere">{header}{body}</div>'
+    )
+
+
+def _items(node: RunNode, now: float) -> list[str]:
+    typed = node.is_over and node.output is not None and not isinstance(node.output, str)
+    last = len(node.items) - 1
+    return [
+        code_block(pretty(node.output))
+        if typed and index == last and isinstance(item, TextItem)
+        else _item(node, item, now)
+        for index, item in enumerate(node.items)
+    ]
+
+
+def _item(node: RunNode, item: Item, now: float) -> str:
+    match item:
+        case TextItem(thinking=True):
+            still = not node.is_over and node.items[-1] is item
+            return _thinking(item.text, still=still)
+        case TextItem():
+            return f"<div>{to_html(item.text)}</div>"
+        case ToolItem():
+            return _tool(item, now)
+        case FileItem(part=part):
+            return _file(part)
+        case NoteItem(text=text):
+            return (
+                f'<p style="margin:4px 0;font-size:.86em"><span style="color:{_ORANGE}">⚠</span> '
+                f"{html.escape(text)}</p>"
+            )
+
+
+def _thinking(text: str, *, still: bool) -> str:
+    opened = " open" if still else ""
+    title = "Thinking…" if still else "Thought"
+    return (
+        f'<details{opened} style="margin:4px 0;font-size:.9em;opacity:.8"><summary>{title}</summary>'
+        f'<div style="padding-left:14px;white-space:pre-wrap">{html.escape(text)}</div></details>'
+    )
+
+
+def _tool(tool: ToolItem, now: float) -> str:
+    sign, words, color = _TOOL_SIGNS[tool.status]
+    called = f"<code>{html.escape(tool.name)}</code>"
+    if tool.args is not None:
+        called = f"<code>{html.escape(tool.name)}({html.escape(one_line(tool.args))})</code>"
+    tail = [words] if words else []
+    if tool.status == "writing":
+        tail.append(f"writing its arguments, {tool.written} characters")
+    elif tool.status in {"done", "failed"}:
+        tail.append(f"{tool.seconds:.1f} s")
+    tail.extend(f"{run.name}: {status_words(run)[1]}" for run in tool.runs if not run.is_over)
+    if tool.progress is not None:
+        tail.append(_clipped(_plain(tool.progress), _SHORT_ARGS))
+    told = "".join(f" · {html.escape(words)}" for words in tail)
+    opened = " open" if tool.status in {"running", "failed"} else ""
+    return (
+        f'<details{opened} style="margin:4px 0"><summary style="font-size:.9em">'
+        f'<span style="color:{color}">{sign}</span> {called}'
+        f'<span style="opacity:.72">{told}</span></summary>'
+        f'<div style="padding-left:14px;border-left:1px solid rgba(127,127,127,.35);'
+        f'margin-left:5px">{_tool_body(tool, now)}</div></details>'
+    )
+
+
+def _tool_body(tool: ToolItem, now: float) -> str:
+    body = ""
+    if tool.args and len(_plain(tool.args)) > _SHORT_ARGS:
+        body += code_block(pretty(tool.args))
+    body += "".join(_run(run, now, outermost=False) for run in tool.runs)
+    if tool.result is not None:
+        answered_by_run = bool(tool.runs) and not tool.result.is_error
+        if tool.result.text and not answered_by_run:
+            body += code_block(_clipped(_readable(tool.result.text), _SHOWN_RESULT))
+        body += "".join(_file(part) for part in tool.result.content if isinstance(part, FilePart))
+    if tool.traceback:
+        body += (
+            '<details style="font-size:.9em"><summary>Traceback</summary>'
+            f"{code_block(tool.traceback)}</details>"
+        )
+    return body
+
+
+def _ending(node: RunNode, color: str) -> str:
+    words = {"failed": node.error, "limited": "Limit reached", "stopped": "Stopped"}[node.status]
+    return (
+        f'<p role="status" style="margin:6px 0 2px"><b style="color:{color}">'
+        f"{html.escape(words)}</b>: {html.escape(node.reason)}</p>"
+    )
+
+
+def _file(part: FilePart) -> str:
+    name = html.escape(part.name or part.media_type)
+    if part.data is None:
+        return f"<p>[file: {name} ({html.escape(part.url or '')})]</p>"
+    if part.media_type in _SAFE_IMAGES:
+        data = base64.b64encode(part.data).decode()
+        return (
+            f'<img alt="{name}" style="max-width:100%" src="data:{part.media_type};base64,{data}">'
+        )
+    return f"<p>[file: {name}, {len(part.data):,} bytes]</p>"
+
+
+def one_line(args: dict[str, Any]) -> str:
+    """Write arguments as they would stand in a call, short enough for a line."""
+    shown = ", ".join(
+        f"{name}={_plain(value)}" if name else _plain(value) for name, value in args.items()
+    )
+    return _clipped(shown, _SHORT_ARGS)
+
+
+def pretty(value: Any) -> str:
+    """Write a JSON value over several lines."""
+    return json.dumps(value, indent=2, ensure_ascii=False)
+
+
+def _plain(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _readable(text: str) -> str:
+    """Indent a result that is a JSON object or array."""
+    if not text.startswith(("{", "[")):
+        return text
+    try:
+        return pretty(json.loads(text))
+    except ValueError:
+        return text
+
+
+def _clipped(text: str, longest: int) -> str:
+    return text if len(text) <= longest else f"{text[: longest - 1]}…"

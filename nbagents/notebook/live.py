@@ -1,0 +1,197 @@
+"""Live output: one display a run, made in the calling cell and only updated afterwards."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any, Protocol
+
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.display import display
+
+from nbagents.events import TextDelta, ToolFinished, ToolStarted
+from nbagents.notebook.html import draw_html
+from nbagents.notebook.text import draw_markdown, draw_plain, header
+from nbagents.notebook.view import RunView
+from nbagents.runnable import Run, RunStream
+
+__all__ = [
+    "Canvas",
+    "NotebookCanvas",
+    "QuietCanvas",
+    "TerminalCanvas",
+    "bundle",
+    "canvas_for",
+    "watch",
+]
+
+_FRAME_SECONDS = 0.1
+_TICK_SECONDS = 1.0
+_PAUSE_SECONDS = 0.5
+# A frame holds the whole text, so frames must get rarer as the text gets longer: what is sent in
+# all stays below this many times what is sent last.
+_FRAMES_OF_FULL_SIZE = 24
+_FREE_BYTES = 24_000
+
+
+def bundle(view: RunView, now: float | None = None) -> dict[str, str]:
+    """Draw the view in every form that a saved notebook should hold."""
+    now = time.time() if now is None else now
+    return {
+        "text/html": draw_html(view, now),
+        "text/markdown": draw_markdown(view, now),
+        "text/plain": draw_plain(view, now),
+    }
+
+
+class Canvas(Protocol):
+    """Where a run is drawn while it runs."""
+
+    def start(self, view: RunView) -> None:
+        """Take the place in the output, in the cell that calls."""
+        ...
+
+    def touch(self, event: object) -> None:
+        """Draw soon: the view has changed by this event."""
+        ...
+
+    def finish(self) -> None:
+        """Draw the last frame."""
+        ...
+
+
+class QuietCanvas:
+    """Draws nothing."""
+
+    def start(self, view: RunView) -> None:
+        """Do nothing."""
+
+    def touch(self, event: object) -> None:
+        """Do nothing."""
+
+    def finish(self) -> None:
+        """Do nothing."""
+
+
+class NotebookCanvas:
+    """Draws frames into one output of the cell.
+
+    A live frame has one form: HTML for eyes, plain text where nobody can answer and so nobody
+    watches (nbclient, papermill). The last frame has them all.
+    """
+
+    def __init__(self, mime: str) -> None:
+        self._mime = mime
+        self._view: RunView | None = None
+        self._handle: Any = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._last_frame = ""
+        self._drawn_at = 0.0
+        self._touched_at = 0.0
+        self._sent = 0
+
+    def start(self, view: RunView) -> None:
+        """Make the display handle; whatever comes later is an update of it."""
+        self._view = view
+        self._handle = display({"text/plain": ""}, raw=True, display_id=True)
+
+    def touch(self, event: object) -> None:
+        """Draw at once if the last frame is old enough, else when it is."""
+        del event
+        self._touched_at = time.monotonic()
+        if self._timer is None:
+            wait = self._drawn_at + _FRAME_SECONDS - self._touched_at
+            self._timer = asyncio.get_running_loop().call_later(max(0.0, wait), self._draw)
+
+    def finish(self) -> None:
+        """Draw everything once more, in every form."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._view is not None and self._view.root is not None:
+            self._handle.update(bundle(self._view), raw=True)
+        else:
+            self._handle.update({"text/plain": "", "text/html": ""}, raw=True)
+
+    def _draw(self) -> None:
+        """Draw a frame, unless it would cost too much; then wait for a pause in the stream."""
+        assert self._view is not None
+        loop = asyncio.get_running_loop()
+        now = time.monotonic()
+        draw = draw_html if self._mime == "text/html" else draw_plain
+        frame = draw(self._view, time.time())
+        paused = now - self._touched_at >= _PAUSE_SECONDS
+        afford = self._sent + len(frame) <= _FREE_BYTES + _FRAMES_OF_FULL_SIZE * len(frame)
+        if not (afford or paused):
+            self._timer = loop.call_later(_PAUSE_SECONDS, self._draw)
+            return
+        if frame != self._last_frame:
+            self._handle.update({self._mime: frame}, raw=True)
+            self._sent += len(frame)
+            self._last_frame, self._drawn_at = frame, now
+        root = self._view.root
+        quiet = root is not None and not root.is_over and root.status == "asking"
+        self._timer = loop.call_later(_TICK_SECONDS, self._draw) if quiet else None
+
+
+class TerminalCanvas:
+    """Prints what arrives, for an IPython terminal, where nothing can be drawn over."""
+
+    def __init__(self) -> None:
+        self._view: RunView | None = None
+        self._fresh_line = True
+
+    def start(self, view: RunView) -> None:
+        """Remember the view for the closing line."""
+        self._view = view
+
+    def touch(self, event: object) -> None:
+        """Print text as it comes, and a line for each tool."""
+        match event:
+            case TextDelta(text=text):
+                self._print(text)
+            case ToolStarted(name=name):
+                self._print(f"[{name}…]\n", own_line=True)
+            case ToolFinished(result=result) if result.is_error:
+                self._print(f"[{result.name} failed: {result.text}]\n", own_line=True)
+            case _:
+                return
+
+    def finish(self) -> None:
+        """Print the header as the last line."""
+        if self._view is not None and self._view.root is not None:
+            self._print(f"[{header(self._view.root, time.time())}]\n", own_line=True)
+
+    def _print(self, text: str, *, own_line: bool = False) -> None:
+        if own_line and not self._fresh_line:
+            text = f"\n{text}"
+        print(text, end="", flush=True)  # noqa: T201 - this is the terminal's output
+        self._fresh_line = text.endswith("\n")
+
+
+def canvas_for(shell: InteractiveShell, *, quiet: bool) -> Canvas:
+    """Choose how a run is drawn in this shell."""
+    if quiet:
+        return QuietCanvas()
+    kernel = getattr(shell, "kernel", None)
+    if kernel is None:
+        return TerminalCanvas()
+    request = kernel.get_parent("shell") if hasattr(kernel, "get_parent") else {}
+    watched = (request or {}).get("content", {}).get("allow_stdin", True)
+    return NotebookCanvas("text/html" if watched else "text/plain")
+
+
+async def watch(stream: RunStream[Any], canvas: Canvas) -> Run[Any]:
+    """Run, draw, and return the run; raises what the run raised, after its last frame."""
+    view = RunView()
+    canvas.start(view)
+    try:
+        async with stream:
+            async for event in stream:
+                view.apply(event)
+                canvas.touch(event)
+    finally:
+        for event in stream.rest():
+            view.apply(event)
+        canvas.finish()
+    return stream.run

@@ -1,0 +1,115 @@
+"""Make a cell await our magics, which IPython itself would only call.
+
+IPython turns `%ask a b` into `get_ipython().run_line_magic('ask', 'a b')`. At the top level of a
+cell that call is replaced by an awaited one, so that the run shares the kernel's loop; in a
+function, or inside another magic such as `%%time`, the ordinary magic stays and uses the portal.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Callable
+
+from IPython.core.inputtransformer2 import TransformerManager, make_tokens_by_line
+from IPython.core.interactiveshell import InteractiveShell
+
+__all__ = ["Rewriter"]
+
+_CALLS = ("run_line_magic", "run_cell_magic")
+
+
+class Rewriter:
+    """Wraps a shell's input transformation until `undo`."""
+
+    def __init__(self, shell: InteractiveShell, names: tuple[str, ...], target: str) -> None:
+        """Replace calls of the magics `names` by awaited calls of `target(name, line, cell)`."""
+        self._shell = shell
+        self._names = names
+        self._target = target
+        self._question = re.compile(
+            rf"^\s*(?:[A-Za-z_]\w*\s*=\s*)?%(?:{'|'.join(names)})\s.*\?\s*$"
+        )
+        self._running = 0
+        self._manager: TransformerManager = shell.input_transformer_manager
+        self._original: Callable[[str], str] = self._manager.transform_cell
+        self._manager.transform_cell = self._transform_cell
+        self._manager.cleanup_transforms.append(self._keep_questions)
+        shell.events.register("pre_run_cell", self._on_start)
+        shell.events.register("post_run_cell", self._on_end)
+
+    def undo(self) -> None:
+        """Put everything back."""
+        self._manager.__dict__.pop("transform_cell", None)
+        self._manager.cleanup_transforms.remove(self._keep_questions)
+        self._shell.events.unregister("pre_run_cell", self._on_start)
+        self._shell.events.unregister("post_run_cell", self._on_end)
+
+    def _on_start(self, _info: object) -> None:
+        self._running += 1
+
+    def _on_end(self, _result: object) -> None:
+        self._running = max(0, self._running - 1)
+
+    def _transform_cell(self, cell: str) -> str:
+        source = self._original(cell)
+        # Source that is transformed while a cell runs belongs to another magic, which executes it.
+        if self._running or not any(f"magic('{name}'" in source for name in self._names):
+            return source
+        return awaited(source, self._names, self._target)
+
+    def _keep_questions(self, lines: list[str]) -> list[str]:
+        """Hide a final `?` of a prompt from IPython, which takes it as a question for help."""
+        if lines and lines[0].startswith("%%"):
+            return lines
+        if not any(self._question.match(line) for line in lines):
+            return lines
+        starts = {tokens[0].start[0] - 1 for tokens in make_tokens_by_line(lines) if tokens}
+        return [
+            _as_call(line) if index in starts and self._question.match(line) else line
+            for index, line in enumerate(lines)
+        ]
+
+
+def _as_call(line: str) -> str:
+    """Write the call that `%name rest` stands for."""
+    head, _, rest = line.rstrip("\n").partition("%")
+    name, _, prompt = rest.partition(" ")
+    return f"{head}get_ipython().run_line_magic({name!r}, {prompt.strip()!r})\n"
+
+
+def awaited(source: str, names: tuple[str, ...], target: str) -> str:
+    """Replace our magic calls outside of functions by awaited calls of `target`."""
+    try:
+        tree = ast.parse(source)
+    except SyntaxError:
+        return source
+    found = [call for statement in tree.body for call in _calls(statement, names)]
+    lines = source.encode().splitlines(keepends=True)
+    for call in sorted(found, key=lambda call: (call.lineno, call.col_offset), reverse=True):
+        arguments = ", ".join(ast.unparse(argument) for argument in call.args)
+        if len(call.args) == len(_CALLS):
+            arguments += ", None"
+        _replace(lines, call, f"(await {target}({arguments}))".encode())
+    return b"".join(lines).decode()
+
+
+def _calls(node: ast.AST, names: tuple[str, ...]) -> list[ast.Call]:
+    scopes = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda, ast.GeneratorExp)
+    if isinstance(node, scopes):
+        return []
+    match node:
+        case ast.Call(
+            func=ast.Attribute(value=ast.Call(func=ast.Name(id="get_ipython")), attr=attribute),
+            args=[ast.Constant(value=name), *_],
+        ) if attribute in _CALLS and name in names:
+            return [node]
+    return [call for child in ast.iter_child_nodes(node) for call in _calls(child, names)]
+
+
+def _replace(lines: list[bytes], call: ast.Call, text: bytes) -> None:
+    """Put `text` in the place of a call; the offsets of `ast` count bytes."""
+    assert call.end_lineno is not None
+    first, last = call.lineno - 1, call.end_lineno - 1
+    after = lines[last][call.end_col_offset :]
+    lines[first : last + 1] = [lines[first][: call.col_offset] + text + after]

@@ -1,0 +1,86 @@
+"""Stop: the kernel's interrupt, made to reach a run in every state."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import threading
+from collections.abc import Coroutine
+from types import FrameType
+from typing import Any, TypeVar
+
+from nbagents._portal import Stopped
+
+__all__ = ["HardStop", "stoppable"]
+
+T = TypeVar("T")
+
+_GRACE_SECONDS = 3.0
+
+
+class HardStop(BaseException):
+    """Leaves code that blocks the loop.
+
+    It is not a KeyboardInterrupt: that one, raised into a task, would end the kernel's loop.
+    """
+
+
+class _Interrupts:
+    """Counts the interrupts of one run and acts on them inside the loop."""
+
+    def __init__(self, task: asyncio.Task[Any]) -> None:
+        self.received = 0
+        self.gave_up = asyncio.get_running_loop().create_future()
+        self._handled = 0
+        self._task = task
+        self._loop = asyncio.get_running_loop()
+
+    def on_signal(self, _number: int, _frame: FrameType | None) -> None:
+        """Wake the loop, which an idle `await` keeps asleep.
+
+        The second interrupt finds the first one unhandled only when code blocks the loop.
+        """
+        self.received += 1
+        self._loop.call_soon_threadsafe(self._handle)
+        if self.received > 1 and not self._handled:
+            raise HardStop
+
+    def _handle(self) -> None:
+        self._handled += 1
+        if self._handled == 1:
+            self._task.cancel("Stopped by you")
+            self._loop.call_later(_GRACE_SECONDS, self._give_up)
+        else:
+            self._give_up()
+
+    def _give_up(self) -> None:
+        if not self.gave_up.done():
+            self.gave_up.set_result(None)
+
+
+async def stoppable(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Await a run so that the first Stop cancels it and the second gives the cell back.
+
+    Waits 3 s at most for the clean-up, then raises `Stopped`, so that queued cells do not run.
+    Outside the main thread there are no signals, and this only awaits.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return await coroutine
+    task = asyncio.ensure_future(coroutine)
+    interrupts = _Interrupts(task)
+    before = signal.signal(signal.SIGINT, interrupts.on_signal)
+    try:
+        waited: set[asyncio.Future[Any]] = {task, interrupts.gave_up}
+        await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
+        if interrupts.received:
+            if task.done() and not task.cancelled():
+                task.exception()
+            raise Stopped from None
+        return task.result()
+    except asyncio.CancelledError:
+        task.cancel()
+        await asyncio.wait({task})
+        raise
+    finally:
+        signal.signal(signal.SIGINT, before)
+        interrupts.gave_up.cancel()

@@ -1,0 +1,80 @@
+"""Draw the view as Markdown and as plain text."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+
+from nbagents.notebook.html import facts_of, one_line, pretty, status_words
+from nbagents.notebook.safe_markdown import to_safe_markdown
+from nbagents.notebook.view import FileItem, Item, NoteItem, RunNode, RunView, TextItem, ToolItem
+
+__all__ = ["draw_markdown", "draw_plain", "header"]
+
+_SHOWN_RESULT = 400
+_ENDINGS = {"failed": "Failed", "limited": "Limit reached", "stopped": "Stopped"}
+_TOOL_SIGNS = {"writing": "…", "running": "…", "done": "✓", "failed": "✗", "stopped": "■"}
+
+
+def header(node: RunNode, now: float) -> str:
+    """Write the line that names a run and says how it is doing."""
+    sign, words = status_words(node)
+    note = f" ({node.note})" if node.note else ""
+    return f"{node.name} {sign} {words} · {' · '.join(facts_of(node, now))}{note}"
+
+
+def draw_plain(view: RunView, now: float) -> str:
+    """Draw the whole view as plain text; the header comes last, so that text only grows."""
+    if view.root is None:
+        return ""
+    return "\n".join((*_plain_run(view.root), f"[{header(view.root, now)}]"))
+
+
+def _plain_run(node: RunNode) -> Iterator[str]:
+    for item in node.items:
+        yield from _plain_item(node, item)
+    if node.reason and node.status in _ENDINGS:
+        yield f"{_ENDINGS[node.status]}: {node.reason}"
+
+
+def _plain_item(node: RunNode, item: Item) -> Iterator[str]:
+    match item:
+        case TextItem(thinking=True):
+            yield textwrap.indent(f"(thinking) {item.text}", "  | ")
+        case TextItem():
+            typed = node.output is not None and not isinstance(node.output, str)
+            yield pretty(node.output) if typed and item is node.items[-1] else item.text
+        case ToolItem():
+            yield f"{_TOOL_SIGNS[item.status]} {item.name}({one_line(item.args or {})})"
+            for run in item.runs:
+                yield textwrap.indent("\n".join(_plain_run(run)), f"  {run.name}| ")
+            if item.result is not None and (item.result.is_error or not item.runs):
+                told = textwrap.shorten(item.result.text, _SHOWN_RESULT, placeholder="…")
+                yield textwrap.indent(told, "  = ")
+        case FileItem(part=part):
+            yield f"[file: {part.name or part.media_type}]"
+        case NoteItem(text=text):
+            yield f"! {text}"
+
+
+def draw_markdown(view: RunView, now: float) -> str:
+    """Draw the whole view as Markdown, in which a model's words stay words."""
+    node = view.root
+    if node is None:
+        return ""
+    return "\n\n".join((*_markdown_run(node), f"*{to_safe_markdown(header(node, now))}*"))
+
+
+def _markdown_run(node: RunNode) -> Iterator[str]:
+    for item in node.items:
+        if isinstance(item, TextItem) and not item.thinking:
+            typed = node.output is not None and not isinstance(node.output, str)
+            if typed and item is node.items[-1]:
+                yield f"```json\n{pretty(node.output)}\n```"
+            else:
+                yield to_safe_markdown(item.text)
+        else:
+            lines = "\n".join(_plain_item(node, item))
+            yield textwrap.indent(lines, "    ")
+    if node.reason and node.status in _ENDINGS:
+        yield f"**{_ENDINGS[node.status]}**: {to_safe_markdown(node.reason)}"

@@ -1,0 +1,273 @@
+"""The view: a pure fold of events into what is drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from pydantic_core import from_json
+
+from nbagents.events import (
+    Event,
+    MessageFinished,
+    Retrying,
+    RunCancelled,
+    RunFailed,
+    RunFinished,
+    RunStarted,
+    TextDelta,
+    ThinkingDelta,
+    ToolCallDelta,
+    ToolFinished,
+    ToolProgress,
+    ToolStarted,
+    TurnStarted,
+)
+from nbagents.messages import (
+    ZERO_USAGE,
+    FilePart,
+    Message,
+    TextPart,
+    ThinkingPart,
+    ToolCallPart,
+    ToolResultPart,
+    Usage,
+)
+
+__all__ = ["FileItem", "Item", "NoteItem", "RunNode", "RunView", "TextItem", "ToolItem"]
+
+NodeStatus = Literal["asking", "answering", "finished", "limited", "failed", "stopped"]
+ToolStatus = Literal["writing", "running", "done", "failed", "stopped"]
+
+
+@dataclass(slots=True)
+class TextItem:
+    """Text that was said, or thought."""
+
+    thinking: bool = False
+    pieces: list[str] = field(default_factory=list)
+
+    @property
+    def text(self) -> str:
+        """All of it so far."""
+        if len(self.pieces) > 1:
+            self.pieces[:] = ["".join(self.pieces)]
+        return self.pieces[0] if self.pieces else ""
+
+
+@dataclass(slots=True)
+class FileItem:
+    """A file that the model made."""
+
+    part: FilePart
+
+
+@dataclass(slots=True)
+class NoteItem:
+    """Something that happened on the way, such as a retry."""
+
+    text: str
+
+
+@dataclass(slots=True)
+class ToolItem:
+    """A call of a tool, and the runs that it opened."""
+
+    name: str
+    call_id: str = ""
+    args: dict[str, Any] | None = None
+    written: int = 0
+    """Characters of the arguments that have arrived, while they are being written."""
+    status: ToolStatus = "writing"
+    progress: Any = None
+    result: ToolResultPart | None = None
+    seconds: float = 0.0
+    traceback: str | None = None
+    runs: list[RunNode] = field(default_factory=list)
+
+
+Item = TextItem | FileItem | NoteItem | ToolItem
+
+
+@dataclass(slots=True)
+class RunNode:
+    """A run, as it is drawn."""
+
+    run_id: str
+    name: str
+    kind: str
+    model: str | None
+    note: str | None
+    question: str
+    started: float
+    parent: RunNode | None = None
+    status: NodeStatus = "asking"
+    reason: str = ""
+    error: str = ""
+    output: Any = None
+    ended: float | None = None
+    usage: Usage = ZERO_USAGE
+    items: list[Item] = field(default_factory=list)
+    turn_start: int = 0
+    """Index of the first item of the message that is being made."""
+    calls: dict[int, ToolItem] = field(default_factory=dict)
+    """The calls of the message that is being made, by their index."""
+
+    @property
+    def is_over(self) -> bool:
+        """True when nothing more will happen."""
+        return self.ended is not None
+
+    def seconds(self, now: float) -> float:
+        """Wall time, until `now` for a run that is not over."""
+        return max(0.0, (self.ended or now) - self.started)
+
+
+class RunView:
+    """All that is drawn of one tree of runs. Feed it every event, in order."""
+
+    def __init__(self, events: Iterable[Event] = ()) -> None:
+        self.root: RunNode | None = None
+        self._nodes: dict[str, RunNode] = {}
+        self._tools: dict[tuple[str, str], ToolItem] = {}
+        for event in events:
+            self.apply(event)
+
+    def apply(self, event: Event) -> None:
+        """Take the next event."""
+        if isinstance(event, RunStarted):
+            self._open(event)
+            return
+        node = self._nodes.get(event.run_id)
+        if node is None:
+            return
+        match event:
+            case TextDelta(text=text):
+                _grow(node, text, thinking=False)
+            case ThinkingDelta(text=text):
+                _grow(node, text, thinking=True)
+            case ToolCallDelta():
+                _grow_call(node, event)
+            case TurnStarted():
+                node.status = "asking"
+                node.turn_start = len(node.items)
+                node.calls.clear()
+            case MessageFinished(message=message):
+                self._finish_message(node, message)
+            case ToolStarted(call_id=call_id, args=args):
+                tool = self._tool(node, call_id, event.name)
+                tool.status, tool.args = "running", args
+            case ToolProgress(call_id=call_id, data=data):
+                self._tool(node, call_id, "").progress = data
+            case ToolFinished():
+                self._finish_tool(node, event)
+            case Retrying():
+                _retry(node, event)
+            case RunFinished(output=output, limit=limit):
+                node.output, node.reason = output, limit or ""
+                self._close(node, "limited" if limit else "finished", event)
+            case RunFailed(error=error, message=message):
+                node.error, node.reason = error, message
+                self._close(node, "failed", event)
+            case RunCancelled(reason=reason):
+                node.reason = reason
+                self._close(node, "stopped", event)
+
+    def _open(self, event: RunStarted) -> None:
+        parent = self._nodes.get(event.parent_id or "")
+        asked = event.input[-1].text if event.input else ""
+        node = RunNode(
+            event.run_id,
+            event.name,
+            event.kind,
+            event.model,
+            event.note,
+            asked,
+            event.at,
+            parent,
+        )
+        self._nodes[event.run_id] = node
+        if parent is None:
+            self.root = self.root or node
+        else:
+            self._tool(parent, event.call_id or "", event.name).runs.append(node)
+
+    def _tool(self, node: RunNode, call_id: str, name: str) -> ToolItem:
+        key = (node.run_id, call_id)
+        if key not in self._tools:
+            tool = self._tools[key] = ToolItem(name, call_id)
+            node.items.append(tool)
+        return self._tools[key]
+
+    def _finish_message(self, node: RunNode, message: Message) -> None:
+        """Put the message in the place of its deltas; what happened on the way stays."""
+        notes = [item for item in node.items[node.turn_start :] if isinstance(item, NoteItem)]
+        node.items[node.turn_start :] = notes
+        node.calls.clear()
+        for part in message.parts:
+            if isinstance(part, ToolCallPart):
+                self._tool(node, part.call_id, part.name).args = _parsed(part.args)
+            elif isinstance(part, FilePart):
+                node.items.append(FileItem(part))
+            elif isinstance(part, (TextPart, ThinkingPart)) and part.text:
+                node.items.append(TextItem(isinstance(part, ThinkingPart), [part.text]))
+        if message.stop == "length":
+            node.items.append(NoteItem("The answer was cut off: it reached its longest length."))
+        node.turn_start = len(node.items)
+        spender: RunNode | None = node
+        while spender is not None and message.usage is not None:
+            spender.usage = spender.usage + message.usage
+            spender = spender.parent
+
+    def _finish_tool(self, node: RunNode, event: ToolFinished) -> None:
+        tool = self._tool(node, event.call_id, event.result.name)
+        tool.status = "failed" if event.result.is_error else "done"
+        tool.result, tool.seconds, tool.traceback = event.result, event.seconds, event.traceback
+        tool.progress = None
+
+    def _close(
+        self, node: RunNode, status: NodeStatus, event: RunFinished | RunFailed | RunCancelled
+    ) -> None:
+        node.status, node.ended, node.usage = status, event.at, event.usage
+        for item in node.items:
+            if isinstance(item, ToolItem) and item.status in {"writing", "running"}:
+                item.status = "stopped"
+
+
+def _grow(node: RunNode, text: str, *, thinking: bool) -> None:
+    node.status = "answering"
+    last = node.items[-1] if len(node.items) > node.turn_start else None
+    if isinstance(last, TextItem) and last.thinking is thinking:
+        last.pieces.append(text)
+    else:
+        node.items.append(TextItem(thinking, [text]))
+
+
+def _grow_call(node: RunNode, event: ToolCallDelta) -> None:
+    node.status = "answering"
+    tool = node.calls.get(event.index)
+    if tool is None:
+        tool = node.calls[event.index] = ToolItem("")
+        node.items.append(tool)
+    tool.name += event.name
+    tool.written += len(event.args)
+
+
+def _retry(node: RunNode, event: Retrying) -> None:
+    if event.restart:
+        del node.items[node.turn_start :]
+        node.calls.clear()
+    wait = f" Again in {event.seconds:.0f} s." if event.seconds >= 1 else " Asked again."
+    node.items.insert(node.turn_start, NoteItem(f"Attempt {event.attempt}: {event.error}{wait}"))
+    node.turn_start += 1
+    node.status = "asking"
+
+
+def _parsed(args: str) -> dict[str, Any]:
+    """Read arguments for the eye; what is not an object is shown as it came."""
+    try:
+        value = from_json(args)
+    except ValueError:
+        value = args
+    return value if isinstance(value, dict) else {"": value}
