@@ -1,0 +1,1 @@
+"""What nbagents costs, measured against the same work written by hand."""

@@ -1,0 +1,146 @@
+"""Run all cases, print a table, and write it to `docs/benchmarks.md` with `--write`."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import gc
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from benchmarks.cases import Case, cases
+
+PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
+INTRO = """# What it costs
+
+CPU time of nbagents, as a share of the same work written by hand with the vendor's SDK
+(`AsyncOpenAI`, streaming, tools dispatched by hand) against one fast local server in its own
+process. Both are done in turn in one run, and the share is the median over the pairs. The longest
+pause is how long the event loop was held up. Made by `make bench`; the times are of the machine
+that ran it, the shares should be much the same on yours.
+
+"""
+
+
+async def longest_pause(work: Awaitable[object]) -> float:
+    """Do the work, and return the longest time, in seconds, that the loop was held up."""
+    longest = 0.0
+
+    async def watch() -> None:
+        nonlocal longest
+        while True:
+            before = time.perf_counter()
+            await asyncio.sleep(0.001)
+            longest = max(longest, time.perf_counter() - before - 0.001)
+
+    watcher = asyncio.create_task(watch())
+    await work
+    watcher.cancel()
+    return longest
+
+
+async def sample(case: Case, one: Callable[[], Awaitable[object]]) -> tuple[float, float]:
+    """Measure one side once: CPU seconds for each piece of work, and the longest pause."""
+
+    async def repeat() -> None:
+        for _ in range(case.repeat):
+            await one()
+
+    gc.collect()
+    if case.goal_pause is not None:
+        before = time.process_time()
+        pause = await longest_pause(repeat())
+        return (time.process_time() - before) / case.repeat, pause
+    before = time.process_time()
+    await repeat()
+    return (time.process_time() - before) / case.repeat, 0.0
+
+
+async def measure(case: Case, pairs: int) -> list[list[str]]:
+    await case.by_hand()
+    await case.ours()
+    taken = [
+        (await sample(case, case.by_hand), await sample(case, case.ours)) for _ in range(pairs)
+    ]
+    hand = statistics.median(hand for (hand, _), _ in taken)
+    ours = statistics.median(ours for _, (ours, _) in taken)
+    share = statistics.median(ours / hand for (hand, _), (ours, _) in taken)
+    row = [case.name, f"{hand * 1e3:.2f} ms", f"{ours * 1e3:.2f} ms", f"{share:.2f}"]
+    row.append(f"{case.goal:.2f}")
+    rows = [row]
+    if case.goal_pause is not None:
+        pauses = [(hand, ours) for (_, hand), (_, ours) in taken]
+        rows.append(
+            [
+                f"{case.name}: longest pause",
+                f"{statistics.median(hand for hand, _ in pauses) * 1e3:.0f} ms",
+                f"{statistics.median(ours for _, ours in pauses) * 1e3:.0f} ms",
+                f"{statistics.median(ours / hand for hand, ours in pauses):.2f}",
+                f"{case.goal_pause:.2f}",
+            ]
+        )
+    return rows
+
+
+def import_seconds(module: str) -> float:
+    """CPU seconds that a fresh interpreter needs to import a module, its own start included."""
+    process = subprocess.Popen([sys.executable, "-c", f"import {module}"])
+    _, _, usage = os.wait4(process.pid, 0)
+    process.returncode = 0
+    return usage.ru_utime + usage.ru_stime
+
+
+def measure_import(pairs: int) -> list[str]:
+    taken = [(import_seconds("pydantic"), import_seconds("nbagents")) for _ in range(pairs)]
+    return [
+        "`import nbagents`, against `import pydantic`",
+        f"{statistics.median(hand for hand, _ in taken) * 1e3:.0f} ms",
+        f"{statistics.median(ours for _, ours in taken) * 1e3:.0f} ms",
+        f"{statistics.median(ours / hand for hand, ours in taken):.2f}",
+        "1.30",
+    ]
+
+
+def table(rows: list[list[str]]) -> str:
+    columns = ["", "by hand", "nbagents", "share", "goal"]
+    lines = [columns, ["---", "---:", "---:", "---:", "---:"], *rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+async def main(pairs: int, only: str) -> list[list[str]]:
+    server = subprocess.Popen(  # noqa: ASYNC220 - nothing else runs yet
+        [sys.executable, "-m", "benchmarks.server"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    rows: list[list[str]] = []
+    try:
+        port = int(server.stdout.readline())
+        for case in cases(port):
+            if only in case.name:
+                rows.extend(await measure(case, pairs))
+                print(*rows[-1], sep=" | ", file=sys.stderr)
+    finally:
+        server.communicate()
+    return rows
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--pairs", type=int, default=7, help="pairs of samples for each case")
+    parser.add_argument("--only", default="", help="only cases whose name holds this")
+    parser.add_argument("--write", action="store_true", help=f"write {PAGE.name}")
+    options = parser.parse_args()
+    rows = asyncio.run(main(options.pairs, options.only))
+    if not options.only:
+        rows.append(measure_import(options.pairs))
+    print(table(rows))
+    if options.write:
+        PAGE.parent.mkdir(exist_ok=True)
+        PAGE.write_text(INTRO + table(rows))
