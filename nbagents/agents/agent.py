@@ -91,6 +91,11 @@ class Agent(Runnable[T], Generic[T]):
         return Output(self.output_type)
 
     @property
+    def purpose(self) -> str:
+        """What it is for: its description, or the first line of its instructions."""
+        return self.description or self.instructions.strip().partition("\n")[0].lstrip("# ")
+
+    @property
     def model_name(self) -> str | None:
         """The model that a run would ask."""
         return resolve_model(self.model).name
@@ -105,9 +110,8 @@ class Agent(Runnable[T], Generic[T]):
         return replace(self, **changes)
 
     def as_tool(self, name: str | None = None, description: str | None = None) -> Tool:
-        """Make a tool of it; without a description its first line of instructions is one."""
-        first = self.instructions.strip().partition("\n")[0].lstrip("# ")
-        return super().as_tool(name, description or self.description or first)
+        """Make a tool of it, which other agents may call."""
+        return super().as_tool(name, description or self.purpose)
 
     async def execute(self, ctx: RunContext, messages: Sequence[Message]) -> Result[T]:
         """Ask the model, run the tools that it asks for, and so on until it answers."""

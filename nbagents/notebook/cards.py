@@ -94,7 +94,7 @@ def agents_table(agents: Iterable[Runnable[object]]) -> Table:
             runnable.kind,
             model_of(runnable),
             ", ".join(runnable.tool_table) if isinstance(runnable, Agent) else "",
-            _clipped(runnable.description),
+            _clipped(runnable.purpose if isinstance(runnable, Agent) else runnable.description),
         )
         for runnable in agents
     ]

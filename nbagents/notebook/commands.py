@@ -83,10 +83,10 @@ def _config(_shell: InteractiveShell, rest: str) -> Table:
     return Table("", ("setting", "value", "because"), [("model", chosen.name, chosen.reason)])
 
 
-def _local(_shell: InteractiveShell, rest: str) -> None:
+def _local(shell: InteractiveShell, rest: str) -> None:
     from nbagents.notebook.fetching import fetch_with_bar
 
-    fetch_with_bar(rest or None)
+    fetch_with_bar(rest or None, in_page=hasattr(shell, "kernel"))
 
 
 COMMANDS: dict[str, Callable[[InteractiveShell, str], object]] = {

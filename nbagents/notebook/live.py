@@ -30,8 +30,9 @@ _TICK_SECONDS = 1.0
 _PAUSE_SECONDS = 0.5
 # A frame holds the whole text, so frames must get rarer as the text gets longer: what is sent in
 # all stays below this many times what is sent last.
-_FRAMES_OF_FULL_SIZE = 24
+_FRAMES_OF_FULL_SIZE = 18
 _FREE_BYTES = 24_000
+_MESSAGE_BYTES = 800
 
 
 def bundle(view: RunView, now: float | None = None) -> dict[str, str]:
@@ -127,7 +128,7 @@ class NotebookCanvas:
             return
         if frame != self._last_frame:
             self._handle.update({self._mime: frame}, raw=True)
-            self._sent += len(frame)
+            self._sent += len(frame) + _MESSAGE_BYTES
             self._last_frame, self._drawn_at = frame, now
         root = self._view.root
         quiet = root is not None and not root.is_over and root.status == "asking"

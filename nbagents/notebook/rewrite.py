@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable
 
 from IPython.core.inputtransformer2 import TransformerManager, make_tokens_by_line
-from IPython.core.interactiveshell import InteractiveShell
+from IPython.core.interactiveshell import ExecutionResult, InteractiveShell
 
 __all__ = ["Rewriter"]
 
@@ -31,6 +31,7 @@ class Rewriter:
             rf"^\s*(?:[A-Za-z_]\w*\s*=\s*)?%(?:{'|'.join(names)})\s.*\?\s*$"
         )
         self._running = 0
+        self._rewritten = ""
         self._manager: TransformerManager = shell.input_transformer_manager
         self._original: Callable[[str], str] = self._manager.transform_cell
         self._manager.transform_cell = self._transform_cell
@@ -48,15 +49,19 @@ class Rewriter:
     def _on_start(self, _info: object) -> None:
         self._running += 1
 
-    def _on_end(self, _result: object) -> None:
+    def _on_end(self, result: ExecutionResult) -> None:
         self._running = max(0, self._running - 1)
+        history = self._shell.history_manager.input_hist_parsed
+        if self._rewritten and history and history[-1] == self._rewritten.rstrip("\n"):
+            history[-1] = result.info.raw_cell
 
     def _transform_cell(self, cell: str) -> str:
         source = self._original(cell)
         # Source that is transformed while a cell runs belongs to another magic, which executes it.
         if self._running or not any(f"magic('{name}'" in source for name in self._names):
             return source
-        return awaited(source, self._names, self._target)
+        self._rewritten = awaited(source, self._names, self._target)
+        return self._rewritten
 
     def _keep_questions(self, lines: list[str]) -> list[str]:
         """Hide a final `?` of a prompt from IPython, which takes it as a question for help."""

@@ -74,7 +74,9 @@ def _markdown() -> MarkdownIt:
 
 def code_block(text: str) -> str:
     """Write text as it is, in a box that scrolls."""
-    return f'<pre style="{_BLOCK}"><code>{html.escape(text.rstrip())}</code></pre>'
+    # Notebook pages paint `code` too, line by line.
+    code = f'<code style="background:none;padding:0">{html.escape(text.rstrip())}</code>'
+    return f'<pre style="{_BLOCK}">{code}</pre>'
 
 
 def to_html(text: str) -> str:
