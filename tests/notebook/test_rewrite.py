@@ -1,0 +1,59 @@
+"""Which calls of a cell are awaited."""
+
+from __future__ import annotations
+
+import ast
+
+import pytest
+
+from nbagents.notebook.rewrite import awaited
+
+ASK = "get_ipython().run_line_magic('ask', 'a b')"
+AWAITED = "(await T('ask', 'a b', None))"
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "{}",
+        "x = {}",
+        "for i in range(2):\n    {}",
+        "with a:\n    if b:\n        x = {}",
+        "print({}, {})",
+        "x = [{} for i in y]",
+        "é = 'ü'; {}; ö = 1",
+        "try:\n    {}\nfinally:\n    {}",
+    ],
+)
+def test_calls_outside_of_functions_are_awaited(source: str):
+    rewritten = awaited(source.replace("{}", ASK), ("ask",), "T")
+    assert rewritten == source.replace("{}", AWAITED)
+    compile(rewritten, "cell", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "def f():\n    {}",
+        "class C:\n    x = {}",
+        "f = lambda: {}",
+        "g = ({} for i in y)",
+        "async def f():\n    {}",
+        "x = '''\n{}\n'''",
+        "# {}",
+        "syntax error {}",
+    ],
+)
+def test_other_calls_are_left_alone(source: str):
+    source = source.replace("{}", ASK)
+    assert awaited(source, ("ask",), "T") == source
+
+
+def test_a_cells_body_goes_along():
+    source = "get_ipython().run_cell_magic('ask', 'a', 'line 1\\nline 2\\n')\n"
+    assert awaited(source, ("ask",), "T") == "(await T('ask', 'a', 'line 1\\nline 2\\n'))\n"
+
+
+def test_other_magics_are_left_alone():
+    source = "get_ipython().run_line_magic('time', 'x')"
+    assert awaited(source, ("ask",), "T") == source
