@@ -181,10 +181,10 @@ def _tool_body(tool: ToolItem, now: float) -> str:
 
 
 def _ending(node: RunNode, color: str) -> str:
-    words = {"failed": node.error, "limited": "Limit reached", "stopped": "Stopped"}[node.status]
+    words = {"failed": f"{node.error}: ", "limited": "Limit reached: ", "stopped": ""}[node.status]
     return (
         f'<p role="status" style="margin:6px 0 2px"><b style="color:{color}">'
-        f"{html.escape(words)}</b>: {html.escape(node.reason)}</p>"
+        f"{html.escape(words)}</b>{html.escape(node.reason)}</p>"
     )
 
 

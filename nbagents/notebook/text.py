@@ -12,7 +12,7 @@ from nbagents.notebook.view import FileItem, Item, NoteItem, RunNode, RunView, T
 __all__ = ["draw_markdown", "draw_plain", "header"]
 
 _SHOWN_RESULT = 400
-_ENDINGS = {"failed": "Failed", "limited": "Limit reached", "stopped": "Stopped"}
+_ENDINGS = {"failed": "Failed: ", "limited": "Limit reached: ", "stopped": ""}
 _TOOL_SIGNS = {"writing": "…", "running": "…", "done": "✓", "failed": "✗", "stopped": "■"}
 
 
@@ -34,7 +34,7 @@ def _plain_run(node: RunNode) -> Iterator[str]:
     for item in node.items:
         yield from _plain_item(node, item)
     if node.reason and node.status in _ENDINGS:
-        yield f"{_ENDINGS[node.status]}: {node.reason}"
+        yield f"{_ENDINGS[node.status]}{node.reason}"
 
 
 def _plain_item(node: RunNode, item: Item) -> Iterator[str]:
@@ -77,4 +77,4 @@ def _markdown_run(node: RunNode) -> Iterator[str]:
             lines = "\n".join(_plain_item(node, item))
             yield textwrap.indent(lines, "    ")
     if node.reason and node.status in _ENDINGS:
-        yield f"**{_ENDINGS[node.status]}**: {to_safe_markdown(node.reason)}"
+        yield f"**{_ENDINGS[node.status]}{to_safe_markdown(node.reason)}**"

@@ -11,7 +11,6 @@ An async test calls these by `await asyncio.to_thread(...)` while its own loop h
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from collections.abc import Callable
@@ -22,6 +21,8 @@ from typing import Any
 import zmq
 from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 from jupyter_client.manager import KernelManager
+
+from tests.offline import child_environment
 
 __all__ = ["NEWEST", "VERSIONS", "Execution", "Frame", "Kernel", "KernelDied"]
 
@@ -152,7 +153,7 @@ class Kernel:
             connection_file=str(home / "connection.json"),
         )
         with self._log.open("ab") as log:
-            environment = os.environ | {"IPYTHONDIR": str(home / "ipython")}
+            environment = child_environment(IPYTHONDIR=str(home / "ipython"))
             self._manager.start_kernel(env=environment, cwd=str(home), stdout=log, stderr=log)
         self._client = self._manager.client()
         self._client.start_channels(hb=False)

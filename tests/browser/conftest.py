@@ -1,0 +1,47 @@
+"""One JupyterLab for all browser tests, one browser and one notebook for each."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.async_api import async_playwright
+
+from tests.browser.lab import JupyterLab, Notebook, chromium_path
+
+# Without the later ones Chromium calls home, again and again where there is no network.
+FLAGS = [
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory):
+    """A running JupyterLab server."""
+    server = JupyterLab(tmp_path_factory.mktemp("lab"))
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+async def page(lab):
+    """An empty page in a browser of the test's own."""
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=chromium_path(), args=FLAGS)
+        yield await browser.new_page(viewport={"width": 1280, "height": 1000})
+        await browser.close()
+
+
+@pytest.fixture
+async def notebook(page, lab, request):
+    """A notebook to be opened; how the page looked at the end stays in `build/screenshots/`."""
+    lab.reset()
+    notebook = Notebook(page, lab)
+    yield notebook
+    await notebook.screenshot(re.sub(r"\W+", "-", request.node.name))
+    await notebook.close()

@@ -1,0 +1,75 @@
+"""The first notebook of the tour in a real JupyterLab, with the real local model."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.async_api import expect
+
+pytestmark = [pytest.mark.browser, pytest.mark.local_model]
+
+TOUR = "01-first-agent.ipynb"
+
+
+def index_of(notebook, start: str) -> int:
+    """The cell whose source starts so."""
+    sources = [cell.source for cell in notebook.saved().cells]
+    return next(i for i, source in enumerate(sources) if source.startswith(start))
+
+
+async def test_the_tour_streams_is_saved_and_comes_back(notebook):
+    await notebook.open(TOUR)
+    await notebook.run(index_of(notebook, "%load_ext"))
+    await notebook.run(index_of(notebook, "%%agent guide"))
+    ask = index_of(notebook, "%ask guide")
+    lengths = await notebook.run(ask, seconds=180)
+    assert len(set(lengths)) >= 4
+    shown = await notebook.cell(ask).text()
+    assert "finished" in shown
+    assert "small local model, may be wrong" in shown
+
+    await notebook.save()
+    saved = notebook.saved().cells[ask].outputs[0].data
+    answer = saved["text/plain"].splitlines()[0]
+    assert len(answer) > 40
+    assert answer in saved["text/markdown"]
+    await notebook.reload()
+    assert answer[:40] in await notebook.cell(ask).text()
+
+
+async def test_stop_from_the_toolbar_keeps_the_partial_answer_and_asks_again(lab, notebook):
+    lab.write(
+        "stop.ipynb",
+        "%load_ext nbagents",
+        "%%agent teller\nYou tell long stories.",
+        "%ask teller Tell the story of a lighthouse, with many details.",
+        "%ask teller Say yes.",
+    )
+    await notebook.open("stop.ipynb")
+    await notebook.run(0)
+    await notebook.run(1)
+    running = await notebook.begin(2)
+    await running.grown(4, seconds=120)
+    await notebook.stop()
+    await running.finished(10)
+    stopped = await notebook.cell(2).text()
+    assert "■ stopped" in stopped
+    assert "Stopped by you" in stopped
+    await notebook.run(3, seconds=120)
+    assert "finished" in await notebook.cell(3).text()
+
+
+async def test_run_all_goes_through_the_whole_tour_in_the_dark(notebook):
+    await notebook.open(TOUR)
+    await notebook.dark()
+    await notebook.run_all(seconds=400)
+    team = index_of(notebook, "%ask planner")
+    await expect(notebook.cell(team).output).to_contain_text("forecaster")
+    assert "temperature(city=" in await notebook.cell(team).html()
+    await notebook.save()
+    errors = [
+        output
+        for cell in notebook.saved().cells
+        for output in cell.get("outputs", ())
+        if output.output_type == "error"
+    ]
+    assert errors == []
