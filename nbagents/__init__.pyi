@@ -41,7 +41,7 @@ from .models.base import Capabilities, Model, ModelRequest, Settings
 from .models.registry import default_model, resolve_model
 from .models.retry import RetryPolicy
 from .models.scripted import Say, ScriptedModel
-from .runnable import Run, Runnable, RunStream
+from .runnable import Result, Run, Runnable, RunStream, call
 from .tools.base import Tool, ToolResult
 from .tools.function import tool
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 import functools
 import queue
@@ -18,6 +19,9 @@ __all__ = ["Portal", "Stopped", "in_thread", "on_main_thread", "portal"]
 T = TypeVar("T")
 
 _GRACE_SECONDS = 3.0
+# What waits for the work that is being done in this context.
+_awaited = contextvars.ContextVar[asyncio.Future[Any] | None]("nbagents_awaited", default=None)
+_Inbox = queue.SimpleQueue[Callable[[], None] | None]
 # Only on Windows a blocked lock does not notice Ctrl-C.
 _POLL_SECONDS = 0.1 if sys.platform == "win32" else None
 
@@ -36,7 +40,7 @@ class Portal:
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
-        self._inboxes: list[queue.SimpleQueue[Callable[[], None] | None]] = []
+        self._inboxes: list[_Inbox] = []
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop:
@@ -59,14 +63,22 @@ class Portal:
         loop = self.loop
         if threading.current_thread() is self._thread:
             raise UserError("This code is running in an agent already: `await agent.run(...)`.")
-        inbox: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        inbox: _Inbox = queue.SimpleQueue()
         context = contextvars.copy_context()
         tasks: list[asyncio.Task[T]] = []
+        ended = threading.Event()
+        outer = _awaited.get()
 
         def start() -> None:
             task = loop.create_task(make(), context=context)
             tasks.append(task)
-            task.add_done_callback(lambda _: inbox.put(None))
+            task.add_done_callback(end)
+            if outer is not None:
+                _cancel_with(outer, task)
+
+        def end(_: asyncio.Task[T]) -> None:
+            ended.set()
+            inbox.put(None)
 
         on_main = threading.current_thread() is threading.main_thread()
         if on_main:
@@ -76,31 +88,58 @@ class Portal:
             _work(inbox)
         except KeyboardInterrupt:
             loop.call_soon_threadsafe(lambda: [task.cancel("Stopped by you") for task in tasks])
-            _work(inbox, _GRACE_SECONDS)
+            with contextlib.suppress(KeyboardInterrupt):
+                ended.wait(_GRACE_SECONDS)
+            if not ended.is_set():
+                self._abandon(loop)
             raise Stopped from None
         finally:
             if on_main:
-                self._inboxes.remove(inbox)
+                self._close(inbox, finish=ended.is_set())
         return tasks[0].result()
+
+    def _abandon(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Use another loop from now on: something holds this one up and does not stop."""
+        with self._lock:
+            if self._loop is loop:
+                self._loop = None
 
     def post_to_main(self, job: Callable[[], None]) -> bool:
         """Give the main thread something to do while it waits in `call`; False if it does not."""
-        if not self._inboxes:
-            return False
-        self._inboxes[-1].put(job)
-        return True
+        with self._lock:
+            if not self._inboxes:
+                return False
+            self._inboxes[-1].put(job)
+            return True
+
+    def _close(self, inbox: _Inbox, *, finish: bool) -> None:
+        """Take no more jobs; those that other runs have put in meanwhile are still done."""
+        with self._lock:
+            self._inboxes.remove(inbox)
+        while finish and not inbox.empty():
+            if job := inbox.get():
+                job()
 
 
-def _work(
-    inbox: queue.SimpleQueue[Callable[[], None] | None], seconds: float | None = None
-) -> None:
-    """Do the jobs of the inbox until the end is announced, or the time is up."""
+def _cancel_with(outer: asyncio.Future[Any], task: asyncio.Task[Any]) -> None:
+    """Cancel the task, in its own loop, when nobody waits any more for the work that called it."""
+
+    def follow(outer: asyncio.Future[Any]) -> None:
+        if outer.cancelled():
+            task.get_loop().call_soon_threadsafe(task.cancel)
+
+    if outer.cancelled():
+        task.cancel()
+    with contextlib.suppress(RuntimeError):  # The loop is closed.
+        outer.get_loop().call_soon_threadsafe(outer.add_done_callback, follow)
+
+
+def _work(inbox: _Inbox) -> None:
+    """Do the jobs of the inbox until the end is announced."""
     while True:
         try:
-            job = inbox.get(timeout=seconds or _POLL_SECONDS)
+            job = inbox.get(timeout=_POLL_SECONDS)
         except queue.Empty:
-            if seconds is not None:
-                return
             continue
         if job is None:
             return
@@ -115,15 +154,26 @@ def portal() -> Portal:
 
 def _answer(future: asyncio.Future[T], work: Callable[[], T]) -> None:
     """Do the work in this thread and hand its outcome to the loop that waits for it."""
+    if future.done():  # It was cancelled while the work waited for its turn.
+        return
     result: T | None = None
     failure: BaseException | None = None
     try:
         result = work()
     except StopIteration as error:  # A future refuses it.
-        failure = RuntimeError(f"StopIteration: {error}")
+        failure = RuntimeError(repr(error))
+    except KeyboardInterrupt as error:  # Raised in a task, it would end the whole loop.
+        failure = RuntimeError(repr(error))
+        if threading.current_thread() is threading.main_thread():
+            # The run that is waited for here is cancelled first, so only another one hears of it.
+            portal().post_to_main(functools.partial(_settle, future, None, failure))
+            raise
     except BaseException as error:  # noqa: BLE001 - it is raised where the work is awaited
         failure = error
+    _settle(future, result, failure)
 
+
+def _settle(future: asyncio.Future[T], result: T | None, failure: BaseException | None) -> None:
     def settle() -> None:
         if future.done():
             return
@@ -138,13 +188,20 @@ def _answer(future: asyncio.Future[T], work: Callable[[], T]) -> None:
         return
 
 
+def _promise() -> tuple[asyncio.Future[Any], contextvars.Context]:
+    """Make a future for work elsewhere, and the context of the caller to do it in."""
+    future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+    context = contextvars.copy_context()
+    context.run(_awaited.set, future)
+    return future, context
+
+
 async def in_thread(work: Callable[[], T]) -> T:
     """Run blocking work in a thread of its own, in the context of the caller.
 
     The thread is a daemon: work that hangs holds up neither Stop nor the end of the process.
     """
-    future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-    context = contextvars.copy_context()
+    future, context = _promise()
     threading.Thread(
         target=context.run, args=(_answer, future, work), name="nbagents-work", daemon=True
     ).start()
@@ -154,11 +211,12 @@ async def in_thread(work: Callable[[], T]) -> T:
 async def on_main_thread(work: Callable[[], T]) -> T:
     """Run blocking work on the main thread, as `matplotlib` and `display` want it.
 
+    It sees the context of the caller, as work in a thread does.
     Raises `UserError` when the main thread neither runs this loop nor waits for the portal.
     """
     if threading.current_thread() is threading.main_thread():
         return work()
-    future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-    if not portal().post_to_main(lambda: _answer(future, work)):
+    future, context = _promise()
+    if not portal().post_to_main(lambda: context.run(_answer, future, work)):
         raise UserError("The main thread is busy elsewhere, so nothing can be run on it.")
     return await future

@@ -94,11 +94,15 @@ class RunContext:
     def child(self, name: str, limits: Limits | None = None) -> RunContext:
         """Make the context of a run inside this one, which may have limits of its own.
 
-        Raises `LimitReached` when the runs would be nested deeper than `limits.depth`.
+        Raises `LimitReached` when the runs would be nested deeper than the `limits.depth` of this
+        run, or of one above it, allows.
         """
-        deepest = self.limits.depth
-        if deepest is not None and self.depth >= deepest:
-            raise LimitReached("depth", deepest)
+        above: RunContext | None = self
+        while above is not None:
+            deepest = above.limits.depth
+            if deepest is not None and self.depth - above.depth + 1 >= deepest:
+                raise LimitReached("depth", deepest)
+            above = above.parent
         return RunContext(
             name=name,
             deps=self.deps,

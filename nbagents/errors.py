@@ -30,9 +30,14 @@ __all__ = [
     "unknown_name",
 ]
 
-_SECRET_NAME = re.compile(r"(KEY|TOKEN|SECRET|PASSWORD|CREDENTIAL)S?$", re.IGNORECASE)
+_SECRET_NAME = re.compile(
+    r"(KEY|TOKEN|SECRET|PASSWORD|CREDENTIAL)S?$|^AWS_BEARER_TOKEN_", re.IGNORECASE
+)
+# `hf_hub_download` and `pk_customer_id` are names: after an underscore a key has a digit, the star
+# of a vendor that hid some of it, or a long run of letters.
 _SECRET_SHAPE = re.compile(
-    r"\b(?:sk|pk|rk|xai|gsk|hf|ghp|gho|glpat|xox[abprs])[-_][A-Za-z0-9*._-]{6,}"
+    r"\b(?:sk|pk|rk|xai|gsk|hf|ghp|gho|glpat|xox[abprs])"
+    r"(?:-|_(?=[A-Za-z._-]*[0-9*]|[A-Za-z]{20}))[A-Za-z0-9*._-]{6,}"
     r"|\b(?:AKIA|ASIA)[A-Z0-9]{12,}"
     r"|(?i:(?<=bearer )[A-Za-z0-9._~+/-]{8,}=*)"
 )

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import ConfigDict, Discriminator, TypeAdapter
+from pydantic import Discriminator, TypeAdapter
 from typing_extensions import TypeIs
 
 from nbagents.messages import (
@@ -216,8 +216,7 @@ def is_durable(event: Event) -> TypeIs[DurableEvent]:
 @functools.cache
 def event_codec() -> TypeAdapter[Event]:
     """The JSON codec of all events; bytes travel as base64."""
-    config = ConfigDict(ser_json_bytes="base64", val_json_bytes="base64")
-    return TypeAdapter(Annotated[Event, Discriminator("type")], config=config)
+    return TypeAdapter(Annotated[Event, Discriminator("type")])
 
 
 def messages_of(events: Iterable[DurableEvent], run_id: str) -> list[Message]:

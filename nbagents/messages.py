@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import functools
+import re
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import ConfigDict, Discriminator, TypeAdapter
+
+from nbagents.errors import UserError
 
 __all__ = [
     "ZERO_USAGE",
@@ -24,6 +27,9 @@ __all__ = [
     "message_codec",
     "user_message",
 ]
+
+# What OpenAI, Anthropic and Bedrock all accept.
+_TOOL_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
 
 StopReason = Literal["end", "tools", "length", "filtered", "interrupted"]
 
@@ -50,6 +56,8 @@ class ThinkingPart:
 @dataclass(frozen=True, slots=True)
 class FilePart:
     """An image, a PDF or another file, by its bytes or by its address."""
+
+    __pydantic_config__: ClassVar = ConfigDict(ser_json_bytes="base64", val_json_bytes="base64")
 
     media_type: str
     data: bytes | None = None
@@ -161,6 +169,11 @@ class ToolSpec:
     examples: tuple[tuple[str, dict[str, Any]], ...] = field(default=())
     """Requests and the arguments that fit them; small models choose better with two or three."""
 
+    def __post_init__(self) -> None:
+        if not _TOOL_NAME.match(self.name):
+            allowed = "at most 64 letters, digits, '_' and '-'"
+            raise UserError(f"{self.name!r} cannot be a tool's name, which has {allowed}.")
+
 
 def user_message(*parts: str | Part) -> Message:
     """Make a user's message from texts and parts."""
@@ -170,4 +183,4 @@ def user_message(*parts: str | Part) -> Message:
 @functools.cache
 def message_codec() -> TypeAdapter[Message]:
     """The JSON codec of `Message`; bytes travel as base64."""
-    return TypeAdapter(Message, config=ConfigDict(ser_json_bytes="base64", val_json_bytes="base64"))
+    return TypeAdapter(Message)

@@ -65,10 +65,11 @@ class KeepLast:
     ) -> Sequence[Message] | None:
         """Return the last turns; half as many after each refusal, one at the least."""
         del ask
-        kept = self.turns >> overflows
+        turns = turns_of(messages)
+        kept = min(self.turns, len(turns)) >> overflows
         if kept < 1:
             return None
-        return [message for turn in turns_of(messages)[-kept:] for message in turn]
+        return [message for turn in turns[-kept:] for message in turn]
 
 
 _SUMMARISE = (
@@ -95,8 +96,8 @@ class Summarise:
         """Return the summary and the last turns; fewer of them after each refusal."""
         if len(messages) <= self.above and not overflows:
             return messages
-        kept = self.keep >> overflows
         turns = turns_of(messages)
+        kept = min(self.keep, len(turns)) >> overflows
         if kept < 1:
             return None
         old = [message for turn in turns[:-kept] for message in turn]

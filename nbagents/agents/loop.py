@@ -11,10 +11,17 @@ from typing import Any, Generic, TypeVar
 
 from pydantic_core import from_json
 
-from nbagents.agents.history import History
+from nbagents.agents.history import Ask, History
 from nbagents.agents.output import OUTPUT_TOOL, Output, RejectedError
 from nbagents.context import RunContext
-from nbagents.errors import ContextOverflow, ModelError, OutputError, ToolRetry, unknown_name
+from nbagents.errors import (
+    ContextOverflow,
+    ModelError,
+    OutputError,
+    ToolRetry,
+    UserError,
+    unknown_name,
+)
 from nbagents.events import (
     MessageFinished,
     Retrying,
@@ -61,14 +68,14 @@ async def run_loop(ctx: RunContext, job: Job[T], messages: list[Message]) -> T:
 
     Raises `LimitReached`, `ModelError`, and `OutputError` when the answer never fits.
     """
-    request = _first_request(job)
+    request, aside = _first_request(job), _aside(ctx, job)
     forcing: list[Message] = []
     rejections = turn = 0
     while True:
         turn += 1
         ctx.check_limits(turn)
         await ctx.emit(TurnStarted(turn))
-        message = await _ask_within_context(ctx, job, request, messages, forcing)
+        message = await _ask_within_context(ctx, job, request, messages, forcing, aside)
         calls = message.tool_calls
         final = next((call for call in calls if _is_final(job, call)), None)
         if calls and final is None:
@@ -123,26 +130,35 @@ def _rejected(
     return [*said, user_message(f"{problem}. Answer again, as JSON that fits the schema.{how}")]
 
 
+def _aside(ctx: RunContext, job: Job[Any]) -> Ask:
+    """Make the way to ask on the side: the same question is asked, and paid, once in a run."""
+    told: dict[tuple[str | Message, ...], str] = {}
+
+    async def ask(system: str, messages: Sequence[Message]) -> str:
+        question = (system, *messages)
+        if question not in told:
+            message = await _ask(ctx, job, ModelRequest(messages, system), watched=False)
+            told[question] = message.text
+        return told[question]
+
+    return ask
+
+
 async def _ask_within_context(
     ctx: RunContext,
     job: Job[Any],
     request: ModelRequest,
     messages: list[Message],
     forcing: Sequence[Message],
+    aside: Ask,
 ) -> Message:
     """Ask with as much of the conversation as the history policy sends, and the model takes."""
-
-    async def on_the_side(system: str, asked: Sequence[Message]) -> str:
-        side = ModelRequest(asked, system)
-        return (await _ask(ctx, job, side, watched=False)).text
-
     overflows = 0
     refusal: ContextOverflow | None = None
     while True:
-        selected = await job.history.select(messages, overflows, on_the_side)
+        selected = await job.history.select(messages, overflows, aside)
         if selected is None:
-            assert refusal is not None
-            raise refusal
+            raise refusal or UserError(f"{job.history!r} leaves nothing to send.")
         sent = [*selected, *forcing] if forcing else selected
         try:
             return await _ask(ctx, job, replace(request, messages=sent))
@@ -159,6 +175,7 @@ async def _ask(
     while True:
         attempt += 1
         collector = Collector()
+        failure: ModelError | None = None
         try:
             async with aclosing(job.model.stream(request)) as chunks:
                 async for chunk in chunks:
@@ -170,10 +187,10 @@ async def _ask(
         except BaseException:
             await _keep_partial(ctx, job, collector, watched=watched)
             raise
-        else:
-            if collector.done is not None:
-                ctx.spend(collector.done.usage)
-                return collector.message(job.agent)
+        if collector.done is not None:
+            ctx.spend(collector.done.usage)
+            return collector.message(job.agent)
+        if failure is None:
             vendor = job.model.name.partition(":")[0]
             failure = ModelError(
                 "The answer broke off before its end.", provider=vendor, retryable=True
@@ -190,6 +207,8 @@ async def _keep_partial(
     ctx: RunContext, job: Job[Any], collector: Collector, *, watched: bool
 ) -> None:
     """Keep what was said of a message that will not be finished."""
+    if collector.done is not None:  # All was said, and is paid for.
+        ctx.spend(collector.done.usage)
     partial = collector.message(job.agent, interrupted=True)
     if watched and partial.parts:
         await ctx.emit(MessageFinished(partial))
@@ -199,7 +218,7 @@ async def _run_tools(
     ctx: RunContext, tools: dict[str, Tool], calls: Sequence[ToolCallPart]
 ) -> Message:
     """Run the tools of one turn at once; the results keep the order of the calls."""
-    slots = asyncio.Semaphore(ctx.limits.parallel_tools)
+    slots = asyncio.Semaphore(max(1, ctx.limits.parallel_tools))
 
     async def one(call: ToolCallPart) -> ToolResultPart:
         async with slots:

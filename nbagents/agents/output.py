@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any, Generic, TypeVar
 
-from pydantic import TypeAdapter, ValidationError
-from pydantic.errors import PydanticSchemaGenerationError
+from pydantic import PydanticUndefinedAnnotation, PydanticUserError, TypeAdapter, ValidationError
+from pydantic_core import to_json
 
 from nbagents.errors import UserError
 from nbagents.messages import ToolSpec
@@ -36,7 +36,7 @@ class Output(Generic[T]):
         try:
             self._adapter: TypeAdapter[T] = TypeAdapter(output_type)
             schema = self._adapter.json_schema()
-        except (PydanticSchemaGenerationError, ValueError) as error:
+        except (PydanticUserError, PydanticUndefinedAnnotation, ValueError) as error:
             message = f"The output type {output_type!r} has no JSON Schema: {error}"
             raise UserError(message) from None
         self._wrapped = schema.get("type") != "object"
@@ -62,7 +62,8 @@ class Output(Generic[T]):
             holder = TypeAdapter(dict[str, Any]).validate_json(text)
             if "value" not in holder:
                 raise RejectedError('The answer must be a JSON object {"value": ...}.')
-            return self._adapter.validate_python(holder["value"])
+            # As JSON again: a strict type takes a list for a tuple only from there.
+            return self._adapter.validate_json(to_json(holder["value"]))
         except ValidationError as error:
             problems = "; ".join(
                 f"{'.'.join(map(str, problem['loc'])) or 'answer'}: {problem['msg']}"

@@ -3,16 +3,7 @@
 from __future__ import annotations
 
 from nbagents.events import TextDelta, ThinkingDelta, ToolCallDelta
-from nbagents.messages import (
-    ZERO_USAGE,
-    Message,
-    Part,
-    StopReason,
-    TextPart,
-    ThinkingPart,
-    ToolCallPart,
-    Usage,
-)
+from nbagents.messages import Message, Part, TextPart, ThinkingPart, ToolCallPart
 from nbagents.models.base import Chunk, ModelDone, PartDone
 
 __all__ = ["Collector"]
@@ -73,12 +64,8 @@ class Collector:
                 parts.append(part)
             elif not interrupted:
                 parts.append(_finished(part, seen))
-        stop: StopReason = "interrupted" if interrupted else "end"
-        usage: Usage | None = None
-        if self.done is not None:
-            stop, usage = self.done.stop, self.done.usage
-        elif not interrupted:
-            usage = ZERO_USAGE
+        usage = self.done.usage if self.done else None
+        stop = "interrupted" if interrupted or self.done is None else self.done.stop
         return Message("assistant", tuple(parts), agent, usage, stop)
 
     def _add_call(self, chunk: ToolCallDelta) -> None:

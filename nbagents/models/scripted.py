@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from nbagents.errors import UserError
@@ -59,7 +60,8 @@ class ScriptedModel:
     async def stream(self, request: ModelRequest) -> AsyncGenerator[Chunk, None]:
         """Say the next step."""
         step = self._next()
-        self.requests.append(request)
+        # The run goes on with the very list that it has sent.
+        self.requests.append(replace(request, messages=tuple(request.messages)))
         if isinstance(step, Exception):
             raise step
         if callable(step):
@@ -90,5 +92,5 @@ def _chunks(say: Say) -> Iterable[Chunk]:
     yield ModelDone(say.stop or stop, say.usage)
 
 
-def _words(text: str) -> Iterable[str]:
-    return (word for word in text.replace(" ", "\0 ").split("\0") if word)
+def _words(text: str) -> list[str]:
+    return re.findall(r" ?[^ ]+| ", text)

@@ -87,6 +87,11 @@ class ToolItem:
     runs: list[RunNode] = field(default_factory=list)
 
 
+_STOP_NOTES = {
+    "length": "The answer was cut off: it reached its longest length.",
+    "filtered": "The vendor's content filter ended the answer.",
+}
+
 Item = TextItem | FileItem | NoteItem | ToolItem
 
 
@@ -207,13 +212,16 @@ class RunView:
         node.calls.clear()
         for part in message.parts:
             if isinstance(part, ToolCallPart):
-                self._tool(node, part.call_id, part.name).args = _parsed(part.args)
+                # Ids are only unique in their own message.
+                tool = ToolItem(part.name, part.call_id, _parsed(part.args))
+                self._tools[node.run_id, part.call_id] = tool
+                node.items.append(tool)
             elif isinstance(part, FilePart):
                 node.items.append(FileItem(part))
             elif isinstance(part, (TextPart, ThinkingPart)) and part.text:
                 node.items.append(TextItem(isinstance(part, ThinkingPart), [part.text]))
-        if message.stop == "length":
-            node.items.append(NoteItem("The answer was cut off: it reached its longest length."))
+        if message.stop in _STOP_NOTES:
+            node.items.append(NoteItem(_STOP_NOTES[message.stop]))
         node.turn_start = len(node.items)
         spender: RunNode | None = node
         while spender is not None and message.usage is not None:

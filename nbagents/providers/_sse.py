@@ -19,7 +19,7 @@ class SSEDecoder:
     def feed(self, piece: bytes) -> list[bytes]:
         """Take what the network brought and return the data of each event that it completes."""
         if self._after_cr and piece.startswith(b"\n"):
-            piece = piece[1:]
+            piece, self._after_cr = piece[1:], False
         if not piece:
             return []
         self._after_cr = piece.endswith(b"\r")

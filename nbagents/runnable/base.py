@@ -5,20 +5,13 @@ from __future__ import annotations
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any, ClassVar, Generic, TypeVar, cast
+from typing import Any, ClassVar, Generic, TypeVar
 
 from pydantic_core import from_json, to_json, to_jsonable_python
 
 from nbagents._portal import portal
 from nbagents.context import Limits, Record, RunContext
-from nbagents.errors import (
-    LimitReached,
-    ModelError,
-    NbAgentsError,
-    OutputError,
-    ToolRetry,
-    redact,
-)
+from nbagents.errors import LimitReached, NbAgentsError, ToolRetry, UserError, redact
 from nbagents.events import RunCancelled, RunFailed, RunFinished, RunStarted
 from nbagents.messages import FilePart, Message, TextPart, ToolSpec, user_message
 from nbagents.runnable.run import Result, Run
@@ -125,6 +118,7 @@ async def _open(ctx: RunContext, runnable: Runnable[T], messages: tuple[Message,
     await ctx.emit(start)
     try:
         result = await _within_time(ctx, runnable, messages)
+        output = to_jsonable_python(result.output, bytes_mode="base64", fallback=repr)
     except LimitReached as error:
         await ctx.emit(RunFinished(None, ctx.usage, f"{error.limit}={error.value}"))
         raise
@@ -135,7 +129,6 @@ async def _open(ctx: RunContext, runnable: Runnable[T], messages: tuple[Message,
     except BaseException as error:
         await ctx.emit(RunCancelled(str(error) or "Cancelled", ctx.usage))
         raise
-    output = to_jsonable_python(result.output, fallback=repr)
     await ctx.emit(RunFinished(output, ctx.usage))
     return result
 
@@ -158,23 +151,30 @@ async def _within_time(
 
 
 def conversation(input: Input) -> tuple[Message, ...]:
-    """Turn what a run is given into messages; texts and files side by side are one message."""
-    if isinstance(input, Message):
-        return (input,)
-    if isinstance(input, (str, TextPart, FilePart)):
-        return (user_message(input),)
+    """Turn what a run is given into messages; texts and files side by side are one message.
+
+    Raises `UserError` on anything else, and on nothing.
+    """
+    items: Sequence[object] = [input]
+    if isinstance(input, Sequence) and not isinstance(input, (str, bytes)):
+        items = input
     messages: list[Message] = []
     loose: list[str | TextPart | FilePart] = []
-    for item in input:
+    for item in items:
         if isinstance(item, Message):
             if loose:
                 messages.append(user_message(*loose))
                 loose.clear()
             messages.append(item)
-        else:
+        elif isinstance(item, (str, TextPart, FilePart)):
             loose.append(item)
+        else:
+            kind = type(item).__name__
+            raise UserError(f"A run is given text, files or messages, not {kind} ({item!r:.60}).")
     if loose:
         messages.append(user_message(*loose))
+    if not messages:
+        raise UserError("A run is given text, files or messages, not nothing.")
     return tuple(messages)
 
 
@@ -202,17 +202,27 @@ class _RunnableTool(Tool):
             value = from_json(args)
         except ValueError as error:
             raise ToolRetry(f"The arguments are not JSON: {error}") from None
-        message = cast("dict[str, object]", value).get("message") if isinstance(value, dict) else ""
-        if not message or not isinstance(message, str):
-            raise ToolRetry('The arguments must be {"message": "..."}.')
-        return {"message": message}
+        match value:
+            case {"message": str(message), **rest} if message and not rest:
+                return {"message": message}
+            case _:
+                raise ToolRetry('The arguments must be {"message": "..."}.')
 
     async def call(self, ctx: RunContext, args: dict[str, Any]) -> ToolResult:
         """Run it as a child run and give its answer as the result."""
         try:
             result = await call(ctx, self._runnable, [user_message(args["message"])])
-        except (LimitReached, ModelError, OutputError) as error:
-            return ToolResult((TextPart(f"{self.spec.name} failed: {error}"),), is_error=True)
+        except UserError:
+            raise
+        except NbAgentsError as error:
+            return self._failure(str(error))
+        except Exception as error:  # noqa: BLE001 - any failure of a child is its result
+            return self._failure(f"{type(error).__name__}: {error}")
         output = result.output
-        text = output if isinstance(output, str) else to_json(output, fallback=repr).decode()
-        return ToolResult((TextPart(text),))
+        if not isinstance(output, str):
+            output = to_json(output, bytes_mode="base64", fallback=repr).decode()
+        return ToolResult((TextPart(output),))
+
+    def _failure(self, problem: str) -> ToolResult:
+        text = redact(f"{self.spec.name} failed: {problem}")
+        return ToolResult((TextPart(text),), is_error=True)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Generic, Literal, TypeVar
 
-from nbagents.errors import Cancelled, NbAgentsError
+from nbagents.errors import Cancelled
 from nbagents.events import (
     DurableEvent,
+    MessageFinished,
     RunCancelled,
     RunFailed,
     RunFinished,
@@ -63,7 +64,9 @@ class Run(Generic[T]):
             case RunCancelled():
                 return "cancelled"
             case None:
-                return "running"
+                if self.error is None:
+                    return "running"
+                return "cancelled" if isinstance(self.error, Cancelled) else "failed"
 
     @property
     def reason(self) -> str:
@@ -76,7 +79,7 @@ class Run(Generic[T]):
             case RunCancelled(reason=reason):
                 return reason
             case None:
-                return ""
+                return str(self.error) if self.error else ""
 
     @property
     def output(self) -> T:
@@ -86,15 +89,17 @@ class Run(Generic[T]):
         """
         if self._result is not None:
             return self._result.output
-        if isinstance(self.error, NbAgentsError):
+        if self.error is not None:
             raise self.error
         raise Cancelled(self.reason or "The run was stopped before it had an output.")
 
     @property
     def text(self) -> str:
-        """What the model said last, also when the run was cut short."""
-        said = [message for message in self.messages if message.role == "assistant"]
-        return said[-1].text if said else ""
+        """What the model said last in this run, also when it was cut short."""
+        for event in reversed(self.events):
+            if isinstance(event, MessageFinished) and event.run_id == self.run_id:
+                return event.message.text
+        return ""
 
     @property
     def messages(self) -> list[Message]:

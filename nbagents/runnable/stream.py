@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
 from nbagents.context import Record
-from nbagents.errors import UserError
+from nbagents.errors import Cancelled, UserError
 from nbagents.events import Event
 from nbagents.runnable.run import Run
 
@@ -26,15 +26,15 @@ class RunStream(Generic[T]):
     def __init__(self, start: Callable[[Record], Coroutine[Any, Any, Run[T]]]) -> None:
         self._start = start
         self._buffer: deque[Event] = deque()
-        self._wake: asyncio.Future[None] | None = None
-        self._space: asyncio.Future[None] | None = None
+        self._news = asyncio.Event()
+        self._space = asyncio.Event()
         self._closing = False
         self._task: asyncio.Task[Run[T]] | None = None
         self._record = Record(watcher=self)
 
     async def __aenter__(self) -> Self:
         self._task = asyncio.create_task(self._start(self._record))
-        self._task.add_done_callback(lambda _: self._settle(self._wake))
+        self._task.add_done_callback(lambda _: self._news.set())
         return self
 
     async def __aexit__(
@@ -44,7 +44,7 @@ class RunStream(Generic[T]):
         traceback: TracebackType | None,
     ) -> None:
         self._closing = True
-        self._settle(self._space)
+        self._space.set()
         if self._task is not None:
             told = error.args if isinstance(error, asyncio.CancelledError) else ()
             self._task.cancel(*(told or ("The stream was closed",)))
@@ -53,30 +53,36 @@ class RunStream(Generic[T]):
                 self._task.exception()
 
     async def __aiter__(self) -> AsyncGenerator[Event, None]:
-        """Yield every event as it happens, then raise what the run raised, if it did."""
+        """Yield every event as it happens, then raise what made the run fail.
+
+        The events of a run that was cancelled, or reached a limit, simply end.
+        """
         if self._task is None:
             raise UserError("Enter the stream first: `async with agent.stream(...) as stream:`.")
         buffer = self._buffer
         while True:
             while buffer:
                 yield buffer.popleft()
-            self._settle(self._space)
+            self._space.set()
             if self._task.done():
                 break
-            self._wake = asyncio.get_running_loop().create_future()
-            await self._wake
-        if self._task.cancelled():
-            raise asyncio.CancelledError
-        await self._task
+            self._news.clear()
+            await self._news.wait()
+        if not self._task.cancelled():
+            await self._task
 
     @property
     def run(self) -> Run[T]:
         """The run so far; whole once the stream has ended."""
-        task = self._task
-        if task is not None and task.done() and not task.cancelled() and not task.exception():
-            return task.result()
-        error = task.exception() if task and task.done() and not task.cancelled() else None
-        events = self._record.events
+        task, events = self._task, self._record.events
+        error: BaseException | None = None
+        if task is not None and task.done():
+            if not task.cancelled():
+                error = task.exception()
+                if error is None:
+                    return task.result()
+            elif not events:
+                error = Cancelled("The run was stopped before it began.")
         return Run(events[0].run_id if events else "", events, error=error)
 
     def rest(self) -> Iterator[Event]:
@@ -92,16 +98,11 @@ class RunStream(Generic[T]):
     def see(self, event: Event) -> bool:
         """Take an event from the run."""
         self._buffer.append(event)
-        self._settle(self._wake)
+        self._news.set()
         return len(self._buffer) >= _BUFFERED_EVENTS and not self._closing
 
     async def room(self) -> None:
         """Hold the run back until the reader has caught up, or has gone."""
         if not self._closing:
-            self._space = asyncio.get_running_loop().create_future()
-            await self._space
-
-    @staticmethod
-    def _settle(future: asyncio.Future[None] | None) -> None:
-        if future is not None and not future.done():
-            future.set_result(None)
+            self._space.clear()
+            await self._space.wait()

@@ -7,15 +7,17 @@ import inspect
 import traceback
 import typing
 from collections.abc import Callable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Annotated, Any, Generic, Literal, NotRequired, ParamSpec, TypeVar, overload
 
 from docstring_parser import parse as parse_docstring
 from pydantic import ConfigDict, Field, PydanticUserError, TypeAdapter, ValidationError
-from pydantic.errors import PydanticSchemaGenerationError
-from pydantic_core import to_json, to_jsonable_python
+from pydantic.fields import FieldInfo
+from pydantic_core import from_json, to_json, to_jsonable_python
 from typing_extensions import TypedDict
 
+from nbagents import _portal
 from nbagents._portal import in_thread, on_main_thread
 from nbagents.context import RunContext
 from nbagents.errors import ToolError, ToolRetry, UserError, redact
@@ -67,6 +69,9 @@ class FunctionTool(Tool, Generic[P, R]):
             return self._adapter.validate_json(args or "{}")
         except ValidationError as error:
             raise ToolRetry(_problems(error)) from None
+        except Exception as error:
+            problem = redact(f"{type(error).__name__}: {error}")
+            raise ToolRetry(f"The arguments do not fit: {problem}") from error
 
     async def call(self, ctx: RunContext, args: dict[str, Any]) -> ToolResult:
         """Run the function; what it raises becomes an error result."""
@@ -80,20 +85,27 @@ class FunctionTool(Tool, Generic[P, R]):
             return _error(str(error))
         except TimeoutError as error:
             if clock.expired():
+                ctx.cancelled = True
                 return _error(f"It did not answer within {self._options.timeout} seconds.")
             return _raised(error)
         except UserError:
             raise
-        except Exception as error:  # noqa: BLE001 - any failure of a tool is its result
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            return _raised(error)  # Not the tool was cancelled, but what it waited for.
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - any failure of a tool is its result
             return _raised(error)
 
     async def _run(self, ctx: RunContext, args: dict[str, Any]) -> ToolResult:
         function: Callable[..., Any] = self.function
         if inspect.isasyncgenfunction(function):
             last: object = None
-            async for last in function(**args):
-                progress = to_jsonable_python(last, fallback=repr)
-                await ctx.emit(ToolProgress(ctx.call_id or "", progress))
+            async with aclosing(function(**args)) as items:
+                async for last in items:
+                    progress = to_jsonable_python(last, fallback=repr)
+                    await ctx.emit(ToolProgress(ctx.call_id or "", progress))
             return _result(last)
         if inspect.iscoroutinefunction(function):
             return _result(await function(**args))
@@ -134,11 +146,13 @@ def tool(
     """
 
     def make(function: Callable[..., Any]) -> FunctionTool[..., Any]:
-        adapter = _arguments(function)
+        if not inspect.isroutine(function):
+            raise UserError(f"A tool is a function, not {function!r}: write one that calls it.")
+        adapter, schema = _arguments(function)
         spec = ToolSpec(
             name or function.__name__,
             description or _description(function),
-            _schema(adapter),
+            schema,
             tuple(examples),
         )
         return FunctionTool(function, spec, adapter, _Options(thread=thread, timeout=timeout))
@@ -158,8 +172,11 @@ def _context_parameter(function: Callable[..., Any]) -> str | None:
     return next((name for name, hint in _hints(function).items() if hint is RunContext), None)
 
 
-def _arguments(function: Callable[..., Any]) -> TypeAdapter[Any]:
-    """Make the codec of a call: a typed dictionary, so that any name will do for a parameter."""
+def _arguments(function: Callable[..., Any]) -> tuple[TypeAdapter[Any], dict[str, Any]]:
+    """Make the codec of a call, and its schema.
+
+    It is a typed dictionary, so that any name will do for a parameter.
+    """
     hints = _hints(function)
     told = {p.arg_name: p.description for p in parse_docstring(function.__doc__ or "").params}
     fields: dict[str, Any] = {}
@@ -170,19 +187,21 @@ def _arguments(function: Callable[..., Any]) -> TypeAdapter[Any]:
         if parameter.kind not in {parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY}:
             message = f"The tool {function.__name__!r} may not have the parameter {parameter}: a model names every argument."
             raise UserError(message)
-        extra: dict[str, Any] = {}
-        if parameter.default is not parameter.empty:
-            extra["default"] = to_jsonable_python(parameter.default, fallback=repr)
+        default = parameter.default
+        if isinstance(default, FieldInfo):
+            hint = Annotated[hint, default]
         if told.get(name) and not _is_described(hint):
             hint = Annotated[hint, Field(description=told[name])]
-        if extra:
+        if default is not parameter.empty and not isinstance(default, FieldInfo):
+            extra: dict[str, Any] = {"default": to_jsonable_python(default, fallback=repr)}
             hint = NotRequired[Annotated[hint, Field(json_schema_extra=extra)]]
         fields[name] = hint
     arguments = TypedDict(function.__name__, fields)  # pyright: ignore[reportArgumentType,reportUnknownVariableType,reportGeneralTypeIssues]
     arguments.__pydantic_config__ = ConfigDict(extra="forbid", arbitrary_types_allowed=False)  # pyright: ignore[reportAttributeAccessIssue,reportUnknownMemberType]
     try:
-        return TypeAdapter(arguments)  # pyright: ignore[reportUnknownArgumentType]
-    except (PydanticSchemaGenerationError, PydanticUserError) as error:
+        adapter: TypeAdapter[Any] = TypeAdapter(arguments)  # pyright: ignore[reportUnknownArgumentType]
+        return adapter, _schema(adapter)
+    except PydanticUserError as error:
         message = f"The tool {function.__name__!r} cannot be described to a model: {error.message}"
         raise UserError(message) from None
 
@@ -243,8 +262,15 @@ def _result(value: object) -> ToolResult:
         ):
             parts = (TextPart(item) if isinstance(item, str) else item for item in items)
             return ToolResult(tuple(typing.cast("typing.Iterable[TextPart | FilePart]", parts)))
-    text = value if isinstance(value, str) else to_json(value, fallback=str).decode()
-    return ToolResult((TextPart(_shortened(text)),))
+    return ToolResult((TextPart(_shortened(_readable(typing.cast("object", value)))),))
+
+
+def _readable(value: object) -> str:
+    if isinstance(value, str):
+        return value
+    text = to_json(value, fallback=str)
+    # What is one text, as a table or a date is, reads badly as a JSON string.
+    return from_json(text) if text.startswith(b'"') else text.decode()
 
 
 def _shortened(text: str) -> str:
@@ -258,10 +284,10 @@ def _error(message: str) -> ToolResult:
     return ToolResult((TextPart(redact(_shortened(message))),), is_error=True)
 
 
-def _raised(error: Exception) -> ToolResult:
+def _raised(error: BaseException) -> ToolResult:
     """Tell the model the error, and keep the traceback, from the tool's own code on, for people."""
     frames = error.__traceback__
-    while frames is not None and frames.tb_frame.f_code.co_filename == __file__:
+    while frames is not None and frames.tb_frame.f_code.co_filename in {__file__, _portal.__file__}:
         frames = frames.tb_next
     lines = traceback.format_exception(type(error), error, frames)
     told = _error(f"{type(error).__name__}: {error}")

@@ -1,0 +1,72 @@
+"""The declaration of an agent: what it may be given, and what it says of a mistake."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from nbagents import Agent, Capabilities, Limits, ScriptedModel, UserError, tool
+
+
+def look() -> str:
+    """Look."""
+    return "seen"
+
+
+def test_an_agent_is_a_value_that_nobody_can_change():
+    agent = Agent("a", "Be kind.")
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        agent.name = "b"
+    assert (agent.instructions, agent.output_type, agent.limits) == ("Be kind.", str, None)
+
+
+@pytest.mark.parametrize(
+    ("name", "better"), [("my agent", "my_agent"), ("é", "agent"), ("", "agent"), ("a" * 65, "a")]
+)
+def test_a_name_must_be_an_identifier_and_the_error_suggests_one(name, better):
+    with pytest.raises(UserError, match=f"Use letters, digits and underscores: '{better}"):
+        Agent(name)
+
+
+def test_tools_may_be_functions_tools_and_agents():
+    other = Agent("other", description="Knows birds.")
+    agent = Agent(
+        "a", tools=[look, tool(name="gaze")(look), other, other.as_tool("bird", "Birds.")]
+    )
+    assert list(agent.tool_table) == ["look", "gaze", "other", "bird"]
+    described = [made.spec.description for made in agent.tool_table.values()]
+    assert described == ["Look.", "Look.", "Knows birds.", "Birds."]
+    assert repr(agent) == "Agent('a', model=None, tools=['look', 'gaze', 'other', 'bird'])"
+
+
+def test_two_tools_of_one_name_are_refused():
+    with pytest.raises(UserError, match="'a' has two tools named 'look'"):
+        Agent("a", tools=[look, look])
+
+
+def test_the_name_of_the_answer_is_taken_only_when_there_is_a_typed_answer():
+    def final_answer() -> str:
+        """Answer."""
+
+    assert "final_answer" in Agent("a", tools=[final_answer]).tool_table
+    with pytest.raises(UserError, match="'final_answer' is taken"):
+        Agent("a", tools=[final_answer], output_type=int)
+
+
+def test_what_is_no_tool_is_refused():
+    with pytest.raises(UserError, match=r"A tool is a typed function, .* not int \(7\)"):
+        Agent("a", tools=[7])
+
+
+def test_it_tells_the_model_that_it_would_ask(monkeypatch):
+    small = ScriptedModel(name="tiny", capabilities=Capabilities(note="small"))
+    agent = Agent("a", model=small)
+    assert (agent.model_name, agent.note) == ("scripted:tiny", "small")
+    assert Agent("a", model="opnai:x").name == "a"  # A name is only looked up when it is needed.
+
+
+async def test_limits_of_the_agent_hold_unless_a_run_has_its_own():
+    agent = Agent("a", model=ScriptedModel("hi", repeat=True), limits=Limits(turns=0))
+    assert (await agent.run("hi")).status == "limited"
+    assert (await agent.run("hi", limits=Limits())).status == "finished"
