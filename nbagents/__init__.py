@@ -6,7 +6,7 @@ __version__ = "0.1.0"
 
 # The names come from `__init__.pyi`, and each is imported when it is first used: `import nbagents`
 # costs less than the pydantic below it.
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)  # pyright: ignore[reportUnknownVariableType]
 
 
 def load_ipython_extension(ipython: object) -> None:

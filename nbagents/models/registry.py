@@ -26,14 +26,14 @@ class Vendor(NamedTuple):
 
 
 VENDORS = {
-    "openai": Vendor("nbagents.providers.openai:OpenAIModel", "OPENAI_API_KEY", "gpt-5-mini"),
+    "openai": Vendor("nbagents.providers.openai:OpenAIModel", "OPENAI_API_KEY", "gpt-5.4-mini"),
     "anthropic": Vendor(
-        "nbagents.providers.anthropic:AnthropicModel", "ANTHROPIC_API_KEY", "claude-sonnet-4-5"
+        "nbagents.providers.anthropic:AnthropicModel", "ANTHROPIC_API_KEY", "claude-sonnet-5-5"
     ),
     "bedrock": Vendor(
         "nbagents.providers.bedrock:BedrockModel",
         "AWS_BEARER_TOKEN_BEDROCK",
-        "us.anthropic.claude-sonnet-4-5-20250929-v1:0",
+        "us.anthropic.claude-sonnet-5-5",
     ),
     "local": Vendor("nbagents.providers.local:LocalModel", None, "qwen2.5-coder-0.5b"),
 }
@@ -59,7 +59,8 @@ def default_model() -> DefaultModel:
 def resolve_model(model: str | Model | None) -> Model:
     """Return the model that is meant; the same name gives the same object.
 
-    Raises `UserError` for an unknown vendor, a missing package or a missing key.
+    Raises `UserError` for an unknown vendor. A missing package or key is an error of the first
+    request, so that agents can be defined without them.
     """
     if model is None:
         model = default_model().name

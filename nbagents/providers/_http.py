@@ -15,7 +15,7 @@ from typing import Any
 from pydantic_core import from_json
 
 from nbagents._optional import require
-from nbagents.errors import ContextOverflow, ModelError
+from nbagents.errors import ContextOverflow, ModelError, redact
 from nbagents.messages import Message
 from nbagents.providers._sse import SSEDecoder
 
@@ -27,6 +27,7 @@ _OVERFLOW = (
     "context_length",
     "context length",
     "context window",
+    "context limit",
     "maximum context",
     "prompt is too long",
     "too many tokens",
@@ -61,6 +62,12 @@ class EncodedMessages:
         return encoded
 
 
+# Not held by the clients' owner: dropped before its loop ends, it could not close them in order.
+_KEEPERS: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, list[AsyncGenerator[None, None]]] = (
+    weakref.WeakKeyDictionary()
+)
+
+
 @dataclass(slots=True)
 class _Slot:
     client: Any
@@ -79,9 +86,6 @@ class Clients:
         self._slots: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, list[_Slot]] = (
             weakref.WeakKeyDictionary()
         )
-        self._keepers: weakref.WeakKeyDictionary[
-            asyncio.AbstractEventLoop, AsyncGenerator[None, None]
-        ] = weakref.WeakKeyDictionary()
 
     @asynccontextmanager
     async def lease(self) -> AsyncGenerator[Any, None]:
@@ -90,7 +94,8 @@ class Clients:
         slots = self._slots.get(loop)
         if slots is None:
             slots = self._slots[loop] = []
-            self._keepers[loop] = keeper = _close_with_loop(slots)
+            keeper = _close_with_loop(slots)
+            _KEEPERS.setdefault(loop, []).append(keeper)
             await anext(keeper)
         slot = next((slot for slot in slots if slot.streams < _STREAMS_PER_CLIENT), None)
         if slot is None:
@@ -110,6 +115,7 @@ async def _close_with_loop(slots: list[_Slot]) -> AsyncGenerator[None, None]:
     finally:
         for slot in slots:
             await slot.client.close()
+        slots.clear()
 
 
 async def json_events(
@@ -123,7 +129,7 @@ async def json_events(
     """
     from httpx2 import Response
 
-    with _vendor_errors(provider):
+    with _vendor_errors(provider, client.api_key):
         response = await client.post(
             path,
             content=body,
@@ -134,7 +140,7 @@ async def json_events(
         )
     decoder = SSEDecoder()
     try:
-        with _vendor_errors(provider):
+        with _vendor_errors(provider, client.api_key):
             async with aclosing(response.aiter_bytes()) as pieces:
                 async for piece in pieces:
                     events = decoder.feed(piece)
@@ -162,8 +168,8 @@ async def _drain(pieces: AsyncGenerator[bytes, None]) -> None:
 
 
 @contextmanager
-def _vendor_errors(provider: str) -> Generator[None]:
-    """Turn what an SDK or its HTTP client raises into `ModelError`."""
+def _vendor_errors(provider: str, secret: str | None) -> Generator[None]:
+    """Turn what an SDK or its HTTP client raises into `ModelError`, with no `secret` in it."""
     import httpx2
 
     sdk = require(provider if provider in {"openai", "anthropic"} else "openai", provider)
@@ -173,9 +179,10 @@ def _vendor_errors(provider: str) -> Generator[None]:
         raise status_error(
             provider,
             error.status_code,
-            _message_in(error.body) or error.message,
+            redact(_message_in(error.body) or error.message, secret),
             request_id=error.request_id or error.response.headers.get("request-id"),
             headers=error.response.headers,
+            key=f"{provider.upper()}_API_KEY",
         ) from None
     except sdk.APITimeoutError:
         raise ModelError("It did not answer in time.", provider=provider, retryable=True) from None
@@ -193,8 +200,8 @@ def _vendor_errors(provider: str) -> Generator[None]:
 
 def _message_in(body: Any) -> str | None:
     """Find the sentence in an error's body: `{"error": {"message": ...}}`, or without the outer."""
-    inner = body.get("error", body) if hasattr(body, "get") else None
-    message: Any = inner.get("message") if isinstance(inner, Mapping) else inner
+    inner: Any = body.get("error", body) if hasattr(body, "get") else None
+    message: Any = inner.get("message") if hasattr(inner, "get") else inner
     return message if isinstance(message, str) else None
 
 

@@ -42,7 +42,7 @@ class OpenAIModel:
     """A model behind `POST /chat/completions`.
 
     `base_url` may name any compatible server (vLLM, Ollama, LM Studio, ...), which then needs no
-    key; without it `OPENAI_BASE_URL` and `OPENAI_API_KEY` are read when the first request is made.
+    key. Without them `OPENAI_BASE_URL` is read at once, `OPENAI_API_KEY` at the first request.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class OpenAIModel:
         body = self._body(request)
         stop: StopReason = "end"
         usage = Usage()
-        done = False
+        done, tier = False, "default"
         async with self._clients.lease() as client:
             events = json_events(client, "/chat/completions", body, provider="openai")
             async with aclosing(events):
@@ -81,16 +81,18 @@ class OpenAIModel:
                             if reason := choice.get("finish_reason"):
                                 stop, done = _STOPS.get(reason, "end"), True
                         if data.get("usage"):
-                            usage = _usage(data["usage"])
+                            usage, tier = _usage(data["usage"]), data.get("service_tier")
                         elif "error" in data:
                             raise _stream_error(data["error"])
         if done:
-            yield ModelDone(stop, self._priced(usage))
+            yield ModelDone(stop, self._priced(usage, tier))
 
-    def _priced(self, usage: Usage) -> Usage:
-        """Add the cost; somebody else's server has prices that nobody here knows."""
+    def _priced(self, usage: Usage, tier: str | None) -> Usage:
+        """Add the cost; other servers and the other tiers have prices that nobody here knows."""
         own = self._base_url is None or self._base_url.startswith("https://api.openai.com/")
-        return replace(usage, cost=cost("openai", self.model, usage)) if own else usage
+        if not own or tier not in {None, "default"}:
+            return usage
+        return replace(usage, cost=cost("openai", self.model, usage))
 
     def _make_client(self) -> Any:
         sdk = require("openai", "openai")

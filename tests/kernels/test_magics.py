@@ -228,7 +228,7 @@ def test_lists_and_help(cells: Kernel):
 def test_completion(cells: Kernel):
     assert cells.complete("%ask wr") == ["writer"]
     assert cells.complete("%ask writer --mo") == ["--model"]
-    assert "openai:gpt-5-mini" in cells.complete("%%agent x -m open")
+    assert "openai:gpt-5.4-mini" in cells.complete("%%agent x -m open")
     assert cells.complete("%%agent x -t dou") == ["double"]
     assert cells.complete("%%agent x --uses wri") == ["writer"]
     assert cells.complete("%nbagents doc") == ["doctor"]

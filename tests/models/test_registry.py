@@ -63,7 +63,7 @@ def test_the_same_name_is_the_same_object(monkeypatch):
 
 def test_a_vendor_alone_means_its_default(monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", "a-key")
-    assert resolve_model("openai").name == "openai:gpt-5-mini"
+    assert resolve_model("openai").name == "openai:gpt-5.4-mini"
 
 
 def test_a_model_of_your_own_is_taken_as_it_is():

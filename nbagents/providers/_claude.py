@@ -1,0 +1,88 @@
+"""What the two roads to Claude, Anthropic's own and Bedrock's, have in common."""
+
+from __future__ import annotations
+
+import json
+import re
+from graphlib import TopologicalSorter
+from typing import Any, NoReturn, cast
+
+from nbagents.models.base import OutputSpec
+from nbagents.providers._http import dump
+
+__all__ = ["call_input", "closed_schema", "is_recent", "schema_prompt"]
+
+_OLD = re.compile(r"claude-(?:v?[123](?!\d)|instant|4-|(?:opus|sonnet)-4-(?:[01](?!\d)|2025))")
+_AS_IT_IS = {"type", "enum", "const", "$ref", "title", "description", "required"}
+_FORMATS = {"date-time", "time", "date", "duration", "email", "hostname", "uri", "ipv4", "ipv6"}
+_SILENT = {"default", "examples", "discriminator", "additionalProperties"}
+_KIND = {"type", "enum", "const", "anyOf", "allOf"}
+_REFERENCE = re.compile(r'"#/\$defs/([^"]+)"')
+
+
+def is_recent(model: str) -> bool:
+    """Tell whether a Claude is 4.5 or newer: these hold answers to a schema, and write 32k tokens."""
+    return _OLD.search(model) is None
+
+
+def call_input(args: str) -> dict[str, Any]:
+    """Make the object that these vendors want for a call's arguments, which may be no JSON at all."""
+    try:
+        parsed: Any = json.loads(args, parse_constant=_no_constant)
+    except ValueError:
+        parsed = None
+    return cast("dict[str, Any]", parsed) if isinstance(parsed, dict) else {"_malformed": args}
+
+
+def _no_constant(name: str) -> NoReturn:
+    """Refuse `NaN` and `Infinity`, which Python reads and JSON does not know."""
+    raise ValueError(name)
+
+
+def schema_prompt(output: OutputSpec) -> str:
+    """Ask in words for an answer whose schema the vendor cannot hold it to."""
+    schema = dump(output.schema).decode()
+    return f"Answer with nothing but JSON, not fenced, that fits this JSON Schema:\n{schema}"
+
+
+def closed_schema(schema: dict[str, Any]) -> dict[str, Any] | None:
+    """Rewrite a JSON Schema into what Claude can be held to, or return None if nothing can.
+
+    Objects are closed, and limits such as `minimum` become words in the description; open objects,
+    tuples, untyped values and types that contain themselves cannot be expressed
+    (https://platform.claude.com/docs/en/build-with-claude/structured-outputs).
+    """
+    definitions: dict[str, Any] = schema.get("$defs", {})
+    uses = {name: _REFERENCE.findall(json.dumps(body)) for name, body in definitions.items()}
+    try:
+        TopologicalSorter(uses).prepare()
+        return _closed(schema)
+    except ValueError:  # The sorter's CycleError is one, too.
+        return None
+
+
+def _closed(schema: dict[str, Any]) -> dict[str, Any]:
+    if schema.get("additionalProperties", False) is not False or "prefixItems" in schema:
+        raise ValueError(schema)
+    closed: dict[str, Any] = {}
+    words: list[str] = []
+    for key, value in schema.items():
+        if key in _AS_IT_IS or (key == "format" and value in _FORMATS):
+            closed[key] = value
+        elif key in {"properties", "$defs"}:
+            closed[key] = {name: _closed(inner) for name, inner in value.items()}
+        elif key == "items":
+            closed[key] = _closed(value)
+        elif key in {"anyOf", "oneOf", "allOf"}:
+            closed["allOf" if key == "allOf" else "anyOf"] = [_closed(inner) for inner in value]
+        elif key not in _SILENT:
+            words.append(f"{key}: {value}")
+    if "$ref" in closed:
+        return {key: closed[key] for key in ("$ref", "$defs") if key in closed}
+    if not closed.keys() & _KIND:
+        raise ValueError(schema)
+    if closed.get("type") == "object":
+        closed["additionalProperties"] = False
+    if words:
+        closed["description"] = f"{closed.get('description', '')} ({', '.join(words)})".strip()
+    return closed
