@@ -1,6 +1,6 @@
 """Multi-agent systems that live in a Jupyter notebook."""
 
-import lazy_loader
+import lazy_loader  # pyright: ignore[reportMissingTypeStubs]
 
 __version__ = "0.1.0"
 

@@ -8,7 +8,7 @@ assert await notebook.cell(0).text() == "hello"
 running = await notebook.begin(1)       # press Ctrl-Enter and go on
 await running.grown(3)                  # its output has had three lengths
 await notebook.stop()                   # press the toolbar's button
-assert await running.finished() > ...   # every length that the output had, in order
+lengths = await running.finished()      # every length that the output had, in order
 """
 
 from __future__ import annotations

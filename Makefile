@@ -1,0 +1,70 @@
+# Each command first sets up what it needs, says what it fetches, and asks nothing.
+# A second run is quick: what is set up is done again only when pyproject.toml has changed.
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help lab tour check static fast test bench clean
+
+PYTHON := .venv/bin/python
+PIP := $(PYTHON) -m pip --disable-pip-version-check --no-input
+KERNELS := $(patsubst tests/kernels/%.txt,.cache/kernels/%/.ready,$(wildcard tests/kernels/*.txt))
+
+help:  ## list the commands
+	@sed -n 's/^\([a-z]*\):.*  ## /make \1\t/p' Makefile | expand -t 12
+
+lab: .venv/.lab  ## open the tour in JupyterLab
+	@.ci/system libgomp1
+	$(PYTHON) -m nbagents local
+	JUPYTER_PREFER_ENV_PATH=1 .venv/bin/jupyter lab $(ALLOW_ROOT) \
+	  --LabApp.default_url=/lab/tree/notebooks/01-first-agent.ipynb
+
+tour: .venv/.lab  ## run the tour here, without a browser, into build/
+	@.ci/system libgomp1
+	$(PYTHON) -m nbagents local
+	$(PYTHON) notebooks/tour.py
+
+check: .venv/.test  ## the quick loop: format, lint, types, floors and the fast tests
+	@$(MAKE) --no-print-directory --jobs=2 static fast
+
+test: .venv/.test $(KERNELS)  ## prove everything: real kernels, a real browser, a real model
+	@$(MAKE) --no-print-directory static
+	@.ci/system libgomp1 chromium
+	$(PYTHON) -m nbagents local smollm2-135m
+	$(PYTHON) -m nbagents local
+	$(PYTHON) -m pytest
+
+bench: .venv/.test  ## measure, and write docs/benchmarks.md
+	$(PYTHON) -m benchmarks --write
+
+clean:  ## remove all that these commands made here
+	rm -rf .venv .cache build dist .pytest_cache .ruff_cache .import_linter_cache
+
+static: .venv/.test
+	.venv/bin/ruff format --check
+	.venv/bin/ruff check
+	.venv/bin/pyright
+	.venv/bin/lint-imports
+
+fast: .venv/.test
+	$(PYTHON) -m pytest -m "not kernel and not browser and not local_model"
+
+# Jupyter Server refuses to run as root, which is who one is in a container, unless told.
+ALLOW_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
+
+$(PYTHON):
+	python=$$(.ci/find-python) && "$$python" -m venv --clear .venv
+	$(PIP) install --upgrade "pip>=25.1"
+
+.venv/.lab: $(PYTHON) pyproject.toml
+	$(PIP) install --editable ".[local]" --group lab
+	@touch $@
+
+.venv/.test: $(PYTHON) pyproject.toml
+	$(PIP) install --editable ".[all]" --group lab --group test --group check
+	@touch $@
+
+# The kernels that people still have; the newest is the one in .venv.
+.cache/kernels/%/.ready: tests/kernels/%.txt pyproject.toml $(PYTHON)
+	$(PYTHON) -m venv --clear --without-pip $(@D)
+	$(PIP) --python $(@D)/bin/python install --editable ".[openai]" --requirement $<
+	@touch $@

@@ -1,0 +1,176 @@
+"""Run the tour without a browser: `make tour`.
+
+What the cells print goes to the terminal as it comes. The executed notebooks and their HTML are
+left in `build/`. No key is used, so the language model is always the one on this machine.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
+from nbconvert import HTMLExporter
+from nbformat import NotebookNode
+
+from nbagents.models.registry import VENDORS
+
+TOUR = Path(__file__).parent
+BUILD = TOUR.parent / "build"
+
+
+class Scroll:
+    """A text that changes, printed so that nothing which was printed has to be taken back."""
+
+    def __init__(self, screen: Screen) -> None:
+        self._screen = screen
+        self._text = ""
+        self._printed = ""
+
+    def show(self, text: str) -> None:
+        """Print what is new. A last line like `[writer · 3 s]` changes all the time: it waits."""
+        self._text = text
+        body, _, last = text.rpartition("\n")
+        self._print(body if last.startswith("[") and last.endswith("]") else text)
+
+    def finish(self) -> None:
+        """Print what has waited."""
+        self._print(self._text, last=True)
+        self._screen.end_line()
+
+    def _print(self, text: str, *, last: bool = False) -> None:
+        if text.startswith(self._printed):
+            self._screen.write(text[len(self._printed) :])
+        else:
+            old, new = self._printed.split("\n"), text.split("\n")
+            changes = difflib.SequenceMatcher(None, old, new, autojunk=False).get_opcodes()
+            edited = [change for change in changes if change[0] != "equal"]
+            if not last and all(_only_grows(old[a:b], new[c:d]) for _, a, b, c, d in edited):
+                return  # several lines grow at once; a terminal can only show the end of one
+            self._screen.end_line()
+            self._screen.write("\n".join("\n".join(new[c:d]) for *_, c, d in edited if c < d))
+        self._printed = text
+
+
+def _only_grows(old: list[str], new: list[str]) -> bool:
+    return len(old) == len(new) and all(
+        after.startswith(before) for before, after in zip(old, new, strict=True)
+    )
+
+
+class Screen:
+    """The terminal, and whether its cursor stands at the start of a line."""
+
+    def __init__(self) -> None:
+        self._fresh = True
+
+    def write(self, text: str) -> None:
+        """Print text as it is."""
+        if text:
+            sys.stdout.write(text)
+            sys.stdout.flush()
+            self._fresh = text.endswith("\n")
+
+    def end_line(self) -> None:
+        """Go to a new line, unless the cursor is on one."""
+        if not self._fresh:
+            self.write("\n")
+
+
+class TourGuide(NotebookClient):
+    """Runs a notebook and prints it on the way."""
+
+    def __init__(self, notebook: NotebookNode, screen: Screen, **options: Any) -> None:
+        super().__init__(notebook, on_cell_start=self._announce, **options)
+        self._screen = screen
+        self._scrolls: dict[str, Scroll] = {}
+
+    def _announce(self, cell: NotebookNode, cell_index: int) -> None:
+        self._finish()
+        first, *rest = cell.source.strip().splitlines() or [""]
+        if cell.cell_type == "markdown":
+            self._screen.write(f"\n{first.lstrip('# ')}\n" if first.startswith("#") else "")
+        else:
+            self._screen.write(f"\n[{cell_index + 1}] {first}{' ...' if rest else ''}\n")
+
+    def _finish(self) -> None:
+        for scroll in self._scrolls.values():
+            scroll.finish()
+        self._scrolls.clear()
+        self._screen.end_line()
+
+    def process_message(
+        self, msg: dict[str, Any], cell: NotebookNode, cell_index: int
+    ) -> NotebookNode | None:
+        """Print what the page of a notebook would show."""
+        kind, content = msg["msg_type"], msg["content"]
+        text = content.get("data", {}).get("text/plain")
+        display_id = (content.get("transient") or {}).get("display_id")
+        if kind == "stream":
+            self._screen.write(content["text"])
+        elif text is not None and display_id is not None:
+            self._scrolls.setdefault(display_id, Scroll(self._screen)).show(text)
+        elif text is not None:
+            self._screen.end_line()
+            self._screen.write(f"{text}\n")
+        return super().process_message(msg, cell, cell_index)
+
+    def execute(self, **options: Any) -> NotebookNode:
+        """Run all cells; raises `CellExecutionError` at the first that fails."""
+        try:
+            return super().execute(**options)
+        finally:
+            self._finish()
+
+
+def run(path: Path, build: Path, screen: Screen) -> None:
+    """Run one notebook and write what became of it, and its HTML, to the directory `build`."""
+    notebook = nbformat.read(path, as_version=4)
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.update(outputs=[], execution_count=None)
+    guide = TourGuide(
+        notebook,
+        screen,
+        resources={"metadata": {"path": str(path.parent)}},
+        extra_arguments=["--log-level=ERROR"],  # ipykernel warns of its own TCP sockets
+    )
+    try:
+        guide.execute()
+    finally:
+        build.mkdir(exist_ok=True)
+        nbformat.write(notebook, build / path.name)
+        write_html(notebook, (build / path.name).with_suffix(".html"))
+
+
+def write_html(notebook: NotebookNode, path: Path) -> None:
+    """Write a page that loads nothing from anywhere."""
+    exporter = HTMLExporter(embed_images=True, mathjax_url="", require_js_url="", jquery_url="")
+    page, _ = exporter.from_notebook_node(notebook, {"metadata": {"name": path.stem}})
+    path.write_text(page, encoding="utf-8")
+
+
+def main() -> int:
+    """Run the whole tour; return 1 when a cell failed."""
+    os.environ["JUPYTER_PREFER_ENV_PATH"] = "1"
+    for name in ("NBAGENTS_MODEL", *(vendor.key for vendor in VENDORS.values() if vendor.key)):
+        os.environ.pop(name, None)
+    screen = Screen()
+    for path in sorted(TOUR.glob("0*.ipynb")):
+        screen.write(f"\n{path.name}\n")
+        try:
+            run(path, BUILD, screen)
+        except CellExecutionError as error:
+            sys.stderr.write(f"{error}\n")
+            return 1
+        screen.write(f"\nWrote build/{path.name} and build/{path.stem}.html\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

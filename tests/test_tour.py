@@ -1,0 +1,74 @@
+"""`make tour`: what a notebook prints is read in a terminal as it grows."""
+
+from __future__ import annotations
+
+import re
+
+import nbformat
+import pytest
+from nbclient.exceptions import CellExecutionError
+from nbformat import v4
+
+from notebooks.tour import Screen, Scroll, run
+
+GROWS = """
+handle = display({"text/plain": ""}, raw=True, display_id=True)
+for text in ("Once", "Once upon", "Once upon a time"):
+    handle.update({"text/plain": text + "\\n[writer · 1 s]"}, raw=True)
+handle.update({"text/plain": text, "text/html": "<b>a time</b>"}, raw=True)
+"""
+
+
+def shown(capsys, *texts: str) -> str:
+    scroll = Scroll(Screen())
+    for text in texts:
+        scroll.show(text)
+    scroll.finish()
+    return capsys.readouterr().out
+
+
+def test_text_that_grows_is_printed_once(capsys):
+    assert shown(capsys, "", "one", "one two", "one two\nthree") == "one two\nthree\n"
+
+
+def test_the_status_line_at_the_end_waits_for_the_end(capsys):
+    assert shown(capsys, "one\n[a · 1 s]", "one two\n[a · 2 s]") == "one two\n[a · 2 s]\n"
+
+
+def test_a_line_that_changes_is_printed_again(capsys):
+    told = shown(capsys, "so\n… add(1)", "so\n✓ add(1)\n  = 2")
+    assert told == "so\n… add(1)\n✓ add(1)\n  = 2\n"
+
+
+def test_lines_that_grow_side_by_side_wait_for_a_new_one(capsys):
+    told = shown(capsys, "a: x\nb: x", "a: xy\nb: xy", "a: xyz\nb: xyz", "a: xyz\nb: xyz\nend")
+    assert told == "a: x\nb: x\na: xyz\nb: xyz\nend\n"
+
+
+@pytest.mark.kernel
+def test_a_tour_leaves_the_notebook_and_a_page_that_loads_nothing(tmp_path, capsys):
+    cells = [v4.new_markdown_cell("# A story"), v4.new_code_cell(GROWS), v4.new_code_cell("6 * 7")]
+    nbformat.write(v4.new_notebook(cells=cells), tmp_path / "story.ipynb")
+    run(tmp_path / "story.ipynb", tmp_path / "build", Screen())
+    assert capsys.readouterr().out == (
+        "\nA story\n"
+        '\n[2] handle = display({"text/plain": ""}, raw=True, display_id=True) ...\n'
+        "Once upon a time\n"
+        "\n[3] 6 * 7\n"
+        "42\n"
+    )
+    executed = nbformat.read(tmp_path / "build" / "story.ipynb", as_version=4)
+    assert executed.cells[1].outputs[0].data["text/html"] == "<b>a time</b>"
+    page = (tmp_path / "build" / "story.html").read_text()
+    assert "<b>a time</b>" in page
+    assert not re.search(r"""(src|href)=["']?https?:""", page)
+
+
+@pytest.mark.kernel
+def test_a_cell_that_fails_ends_the_tour_and_is_kept(tmp_path):
+    cells = [v4.new_code_cell("1 / 0"), v4.new_code_cell("print('never')")]
+    nbformat.write(v4.new_notebook(cells=cells), tmp_path / "bad.ipynb")
+    with pytest.raises(CellExecutionError, match="1 / 0"):
+        run(tmp_path / "bad.ipynb", tmp_path / "build", Screen())
+    executed = nbformat.read(tmp_path / "build" / "bad.ipynb", as_version=4)
+    assert executed.cells[0].outputs[0].ename == "ZeroDivisionError"
