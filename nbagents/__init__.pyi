@@ -27,6 +27,7 @@ from .events import (
     ToolProgress,
     ToolStarted,
     TurnStarted,
+    event_codec,
 )
 from .messages import (
     FilePart,
@@ -98,6 +99,7 @@ __all__ = [
     "UserError",
     "call",
     "default_model",
+    "event_codec",
     "resolve_model",
     "tool",
 ]

@@ -1,0 +1,77 @@
+"""What nbagents does from a terminal: `python -m nbagents`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from typing import TextIO
+
+from nbagents.errors import UserError
+from nbagents.providers.local import DEFAULT, KNOWN, Progress, check_runtime, fetch
+
+_BAR_WIDTH = 30
+_CLEAR = "\r\x1b[K"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m nbagents", description="Look after nbagents.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    local = commands.add_parser("local", help="fetch the weights of a local model")
+    local.add_argument(
+        "model", nargs="?", default=DEFAULT, help=f"{', '.join(KNOWN)} (default: {DEFAULT})"
+    )
+    local.set_defaults(run=_local)
+    options = parser.parse_args(argv)
+    try:
+        options.run(options)
+    except UserError as error:
+        sys.stderr.write(f"{_CLEAR if sys.stderr.isatty() else ''}{error}\n")
+        return 1
+    except KeyboardInterrupt:
+        sys.stderr.write("\nStopped; the next fetch goes on from here.\n")
+        return 130
+    return 0
+
+
+def _local(options: argparse.Namespace) -> None:
+    check_runtime()
+    show = bar(sys.stdout) if sys.stdout.isatty() else lines(sys.stdout)
+    sys.stdout.write(f"{fetch(options.model, show)}\n")
+
+
+def bar(terminal: TextIO) -> Callable[[Progress], None]:
+    """Show progress over and over in one line of a terminal."""
+
+    def show(progress: Progress) -> None:
+        full = round(_BAR_WIDTH * progress.done / progress.total)
+        drawn = "#" * full + "." * (_BAR_WIDTH - full)
+        end = "\n" if progress.what == "ready" else ""
+        terminal.write(f"{_CLEAR}[{drawn}] {_words(progress)}{end}")
+        terminal.flush()
+
+    return show
+
+
+def lines(log: TextIO) -> Callable[[Progress], None]:
+    """Show progress in a line for each tenth, and for each new thing that is done."""
+    said: tuple[int, str] | None = None
+
+    def show(progress: Progress) -> None:
+        nonlocal said
+        step = 10 * progress.done // progress.total, progress.what
+        if step != said:
+            said = step
+            log.write(f"{_words(progress)}\n")
+            log.flush()
+
+    return show
+
+
+def _words(progress: Progress) -> str:
+    return f"{progress.done / 1e6:,.0f} of {progress.total / 1e6:,.0f} MB: {progress.what}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
