@@ -31,6 +31,8 @@ _USE = "If a tool can help, use it first. When you have its result, reply."
 _MOST_CALLS = 4
 
 _Turn = tuple[str, str]
+_ShownCall = tuple[str, tuple[str, dict[str, str]], str, str]
+"""A question, the call it leads to, the result, the answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +78,12 @@ def is_futile(request: ModelRequest, call: Call) -> bool:
     if request.tool_choice == "required":
         return False
     args = _values(call.args)
-    return any(
-        earlier.name == call.name
-        and (_values(earlier.args) == args or result.text in args.values())
-        for earlier, result in _exchange(request.messages)
-    )
+    said = {value.strip() for value in args.values() if isinstance(value, str)}
+    for earlier, result in _exchange(request.messages):
+        words = {result.text.strip(), _result(result).strip()}
+        if earlier.name == call.name and (_values(earlier.args) == args or words & said):
+            return True
+    return False
 
 
 def _with_tools(request: ModelRequest, longest: int, *, must_reply: bool) -> Prompt:
@@ -122,31 +125,42 @@ def _call_grammar(forms: dict[str, dict[str, Any]], longest: int) -> str:
 
 
 def _demos(request: ModelRequest, reply: str) -> Iterator[_Turn]:
-    """Show how it is done; without this the model calls a tool for "Hello"."""
-    talks = request.tool_choice == "auto" and request.output is None
+    """Show how it is done: without this the model calls a tool for "Hello", and none for a fact.
+
+    A tool's own examples come first: what stands last, before the question, is a plain reply.
+    """
+    for spec in request.tools:
+        for question, args in spec.examples:
+            yield from (("user", question), ("assistant", _call(spec.name, args)))
+    if request.tool_choice == "required" or request.output is not None:
+        return
 
     def said(text: str) -> _Turn:
         return "assistant", _call(reply, {"text": text})
 
-    if talks:
-        yield from (("user", "Hello!"), said("Hello! How can I help you?"))
-        agents = [spec.name for spec in request.tools if _is_agent(spec)]
-        for position, name in enumerate(agents):
-            question = f"Ask the {name} how tall Mont Blanc is."
-            message = "How tall is Mont Blanc?"
-            yield "user", question if position else message
-            yield "assistant", _call(name, {"message": message})
-            yield "user", f"Result of {name}: 4,806 metres."
-            yield said("Mont Blanc is 4,806 metres tall.")
-        if not agents:
-            yield "user", "What time is it in Tokyo?"
-            yield "assistant", _call("get_time", {"place": "Tokyo"})
-            yield "user", "Result of get_time: 14:05"
-            yield said("It is 14:05 in Tokyo.")
-        yield from (("user", "Thank you!"), said("You are welcome!"))
-    for spec in request.tools:
-        for question, args in spec.examples:
-            yield from (("user", question), ("assistant", _call(spec.name, args)))
+    yield from (("user", "Hello!"), said("Hello! How can I help you?"))
+    for question, call, result, answer in _shown_calls(request.tools):
+        yield from (("user", question), ("assistant", _call(*call)))
+        yield from (("user", f"Result of {call[0]}: {result}"), said(answer))
+    yield from (("user", "Thank you!"), said("You are welcome!"))
+
+
+def _shown_calls(tools: Sequence[ToolSpec]) -> Iterator[_ShownCall]:
+    """Show the agents that stand as tools by their own names, or else a tool that is not there."""
+    agents = [spec.name for spec in tools if _is_agent(spec)]
+    height = {"message": "How tall is Mont Blanc?"}
+    told = "Mont Blanc is 4,806 metres tall."
+    for name in agents[:1]:
+        yield "How tall is Mont Blanc?", (name, height), "4,806 metres.", told
+        about = {"message": "Tell me about Mont Blanc."}
+        sentence = "Mont Blanc, the highest mountain of the Alps, is 4,806 metres tall."
+        yield "Write one sentence about Mont Blanc.", (name, about), told, sentence
+    for name in agents[1:]:
+        yield f"Ask the {name} how tall Mont Blanc is.", (name, height), "4,806 metres.", told
+    if not agents:
+        tokyo, cairo = ("get_time", {"place": "Tokyo"}), ("get_time", {"place": "Cairo"})
+        yield "What time is it in Tokyo?", tokyo, "14:05", "It is 14:05 in Tokyo."
+        yield "Is it late in Cairo?", cairo, "23:40", "Yes, it is 23:40 in Cairo."
 
 
 def _is_agent(spec: ToolSpec) -> bool:
@@ -172,9 +186,13 @@ def _turns(messages: Sequence[Message], reply: str | None = None) -> Iterator[_T
             elif isinstance(part, ToolResultPart) and all(
                 isinstance(item, TextPart) for item in part.content
             ):
-                yield "user", f"Result of {part.name}: {part.text}"
+                yield "user", _result(part)
             elif not isinstance(part, ThinkingPart):
                 raise ModelError("The local model reads text only, no files.", provider="local")
+
+
+def _result(part: ToolResultPart) -> str:
+    return f"Result of {part.name}: {part.text}"
 
 
 def _replied(reply: str, text: str) -> str:

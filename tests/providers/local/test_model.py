@@ -179,11 +179,9 @@ async def test_each_call_has_an_id_of_its_own(model):
 
 @pytest.mark.local_model
 async def test_an_agent_that_stands_as_a_tool_is_asked(model):
-    _, (call,), _ = await answer(
-        model, asked("Ask the researcher how many people live in Oslo.", RESEARCHER)
-    )
+    _, (call,), _ = await answer(model, asked("Ask the researcher how old Rome is.", RESEARCHER))
     assert call.name == "researcher"
-    assert json.loads(call.args) == {"message": "How many people live in Oslo?"}
+    assert "Rome" in json.loads(call.args)["message"]
 
 
 @pytest.mark.local_model

@@ -105,25 +105,39 @@ def test_tools_are_told_in_a_line_each_after_the_instructions():
 
 def test_the_form_is_shown_by_turns_that_are_the_same_in_every_request():
     assert turns(asked(WEATHER)) == [
+        ("user", "Is it sunny in Athens?"),
+        ("assistant", '{"tool": "get_weather", "arguments": {"city": "Athens"}}'),
         ("user", "Hello!"),
         ("assistant", '{"tool": "reply", "arguments": {"text": "Hello! How can I help you?"}}'),
         ("user", "What time is it in Tokyo?"),
         ("assistant", '{"tool": "get_time", "arguments": {"place": "Tokyo"}}'),
         ("user", "Result of get_time: 14:05"),
         ("assistant", '{"tool": "reply", "arguments": {"text": "It is 14:05 in Tokyo."}}'),
+        ("user", "Is it late in Cairo?"),
+        ("assistant", '{"tool": "get_time", "arguments": {"place": "Cairo"}}'),
+        ("user", "Result of get_time: 23:40"),
+        ("assistant", '{"tool": "reply", "arguments": {"text": "Yes, it is 23:40 in Cairo."}}'),
         ("user", "Thank you!"),
         ("assistant", '{"tool": "reply", "arguments": {"text": "You are welcome!"}}'),
-        ("user", "Is it sunny in Athens?"),
-        ("assistant", '{"tool": "get_weather", "arguments": {"city": "Athens"}}'),
         ("user", "Rain in Rome?"),
     ]
 
 
 def test_agents_that_stand_as_tools_are_shown_by_their_own_names():
     shown = turns(asked(RESEARCHER, CRITIC))
-    assert ("assistant", str(Call("researcher", '{"message": "How tall is Mont Blanc?"}'))) in shown
-    assert ("user", "Ask the critic how tall Mont Blanc is.") in shown
-    assert not any("get_time" in text for _, text in shown)
+    questions = [text for role, text in shown if role == "user"]
+    assert questions == [
+        "Hello!",
+        "How tall is Mont Blanc?",
+        "Result of researcher: 4,806 metres.",
+        "Write one sentence about Mont Blanc.",
+        "Result of researcher: Mont Blanc is 4,806 metres tall.",
+        "Ask the critic how tall Mont Blanc is.",
+        "Result of critic: 4,806 metres.",
+        "Thank you!",
+        "Rain in Rome?",
+    ]
+    assert ("assistant", str(Call("critic", '{"message": "How tall is Mont Blanc?"}'))) in shown
 
 
 def test_the_past_is_told_in_the_form_in_which_the_answer_is_wanted():
@@ -225,6 +239,7 @@ def test_the_same_call_again_is_futile_and_so_is_one_with_its_own_result():
     request = asked(DICE, messages=past)
     assert is_futile(request, Call("calculate", '{"expression":"17 * 23"}'))
     assert is_futile(request, Call("calculate", '{"expression": "391"}'))
+    assert is_futile(request, Call("calculate", '{"expression": "Result of calculate: 391 "}'))
     assert not is_futile(request, Call("calculate", '{"expression": "391 + 1"}'))
     assert not is_futile(request, Call("other", '{"expression": "17 * 23"}'))
     assert not is_futile(
