@@ -13,6 +13,8 @@ from nbagents import Agent, Limits, Message, TextPart, tool
 from nbagents.providers.openai import OpenAIModel
 
 QUESTION = "What is the answer?"
+ASKED = [{"role": "user", "content": QUESTION}]
+Do = Callable[[], Awaitable[object]]
 
 
 async def add(a: int, b: int) -> int:
@@ -27,64 +29,75 @@ class Case:
     """The share of the hand-written loop's CPU that we want to stay below."""
     repeat: int
     """Times that one sample does the work."""
-    by_hand: Callable[[], Awaitable[object]]
-    ours: Callable[[], Awaitable[object]]
+    by_hand: Do
+    ours: Do
     goal_pause: float | None = None
 
 
+class Work:
+    """Both sides of a case, each with one client or model for each path of the server."""
+
+    def __init__(self, port: int) -> None:
+        self._root = f"http://127.0.0.1:{port}"
+        self._clients: dict[str, AsyncOpenAI] = {}
+
+    def by_hand(self, path: str, messages: list[dict] = ASKED, *, tools: bool = False) -> Do:
+        if path not in self._clients:
+            url = f"{self._root}/{path}/v1"
+            self._clients[path] = AsyncOpenAI(base_url=url, api_key="k", max_retries=0)
+        client = self._clients[path]
+        return lambda: by_hand.run(client, messages, {"add": add} if tools else {})
+
+    def agent(self, path: str, *, tools: bool = False) -> Agent:
+        model = OpenAIModel("bench", base_url=f"{self._root}/{path}/v1", api_key="k")
+        used = [tool(add)] if tools else []
+        return Agent("bench", model=model, tools=used, limits=Limits(turns=None))
+
+
+async def read_all(agent: Agent) -> str:
+    """Watch a run and collect its text."""
+    async with agent.stream(QUESTION) as stream:
+        return "".join([event.text async for event in stream if event.type == "text_delta"])
+
+
+async def thousand(one: Do) -> None:
+    await asyncio.gather(*(one() for _ in range(1000)))
+
+
 def cases(port: int) -> list[Case]:
-    root = f"http://127.0.0.1:{port}"
-    clients: dict[str, AsyncOpenAI] = {}
-    models: dict[str, OpenAIModel] = {}
-
-    def client(path: str) -> AsyncOpenAI:
-        if path not in clients:
-            clients[path] = AsyncOpenAI(base_url=f"{root}/{path}/v1", api_key="k", max_retries=0)
-        return clients[path]
-
-    def agent(path: str, *, tools: bool = False) -> Agent:
-        if path not in models:
-            models[path] = OpenAIModel("bench", base_url=f"{root}/{path}/v1", api_key="k")
-        return Agent(
-            "bench",
-            model=models[path],
-            tools=[tool(add)] if tools else [],
-            limits=Limits(turns=None),
-        )
-
-    asked = [{"role": "user", "content": QUESTION}]
+    work = Work(port)
     told = [
         {"role": "user" if i % 2 == 0 else "assistant", "content": f"Message number {i}. " * 10}
         for i in range(1000)
     ]
     history = [Message(m["role"], (TextPart(m["content"]),)) for m in told]
-    tools = {"add": add}
-    turn, ten, long = agent("text/20"), agent("tools/10/1", tools=True), agent("text/5000")
-    twenty, slow = agent("tools/1/20", tools=True), agent("slow/200/20")
-
-    async def read_all(one: Agent) -> str:
-        async with one.stream(QUESTION) as stream:
-            return "".join([event.text async for event in stream if event.type == "text_delta"])
-
-    def hand(path: str, messages=asked, tools=tools) -> Callable[[], Awaitable[object]]:
-        return lambda: by_hand.run(client(path), messages, tools)
-
-    async def thousand(one: Callable[[], Awaitable[object]]) -> None:
-        await asyncio.gather(*(one() for _ in range(1000)))
-
-    slow_hand = hand("slow/200/20", tools={})
+    turn, ten = work.agent("text/20"), work.agent("tools/10/1", tools=True)
+    long, twenty = work.agent("text/5000"), work.agent("tools/1/20", tools=True)
+    slow, slow_hand = work.agent("slow/200/20"), work.by_hand("slow/200/20")
     return [
-        Case("a turn of 20 tokens", 0.4, 40, hand("text/20", tools={}), lambda: turn.run(QUESTION)),
-        Case("ten tool turns", 0.35, 4, hand("tools/10/1"), lambda: ten.run(QUESTION)),
-        Case("5,000 streamed tokens", 0.15, 1, hand("text/5000", tools={}), lambda: read_all(long)),
+        Case("a turn of 20 tokens", 0.4, 40, work.by_hand("text/20"), lambda: turn.run(QUESTION)),
+        Case(
+            "ten tool turns",
+            0.35,
+            4,
+            work.by_hand("tools/10/1", tools=True),
+            lambda: ten.run(QUESTION),
+        ),
+        Case("5,000 streamed tokens", 0.15, 1, work.by_hand("text/5000"), lambda: read_all(long)),
         Case(
             "a turn on 1,000 messages",
             0.05,
             5,
-            hand("text/20", [*told, *asked], {}),
+            work.by_hand("text/20", [*told, *ASKED]),
             lambda: turn.run([*history, QUESTION]),
         ),
-        Case("20 tools at once", 0.5, 10, hand("tools/1/20"), lambda: twenty.run(QUESTION)),
+        Case(
+            "20 tools at once",
+            0.5,
+            10,
+            work.by_hand("tools/1/20", tools=True),
+            lambda: twenty.run(QUESTION),
+        ),
         Case(
             "1,000 runs at once",
             0.65,

@@ -7,6 +7,8 @@ import json
 import os
 import re
 import signal
+import subprocess
+import sys
 import time
 from contextlib import aclosing
 from dataclasses import replace
@@ -101,6 +103,33 @@ async def test_without_weights_one_line_says_the_command_and_the_size(tmp_path, 
             rf"Fetch them \(\d+ MB, once\) with: python -m nbagents {command}",
             str(caught.value),
         )
+
+
+IN_A_CELL = """
+import asyncio, sys
+from IPython.core.interactiveshell import InteractiveShell
+from nbagents.errors import UserError
+from nbagents.models.base import ModelRequest
+from nbagents.providers.local import LocalModel
+
+InteractiveShell.instance()
+try:
+    asyncio.run(anext(LocalModel().stream(ModelRequest(()))))
+except UserError as error:
+    sys.stdout.write(str(error))
+"""
+
+
+def test_in_a_cell_the_command_is_a_magic(tmp_path):
+    places = {"NBAGENTS_CACHE": str(tmp_path), "IPYTHONDIR": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", IN_A_CELL],
+        env={**os.environ, **places},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.endswith("Fetch them (491 MB, once) with: %nbagents local")
 
 
 async def test_a_path_names_a_model_of_the_users_own(tmp_path):
