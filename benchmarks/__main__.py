@@ -22,7 +22,8 @@ CPU time of nbagents, as a share of the same work written by hand with the vendo
 (`AsyncOpenAI`, streaming, tools dispatched by hand) against one fast local server in its own
 process. Both are done in turn in one run, and the share is the median over the pairs. The longest
 pause is how long the event loop was held up. Made by `make bench`; the times are of the machine
-that ran it, the shares should be much the same on yours.
+that ran it, the shares should be much the same on yours. The turn on 1,000 messages is one of a
+conversation that goes on: each message is encoded once, which took 7 ms for all of them.
 
 """
 

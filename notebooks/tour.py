@@ -138,6 +138,7 @@ def run(path: Path, build: Path, screen: Screen) -> None:
         notebook,
         screen,
         resources={"metadata": {"path": str(path.parent)}},
+        record_timing=False,
         extra_arguments=["--log-level=ERROR"],  # ipykernel warns of its own TCP sockets
     )
     try:
