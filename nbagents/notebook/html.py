@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import html
 import json
-from typing import Any
+from typing import Any, NamedTuple
 
 from nbagents.messages import FilePart, Usage
 from nbagents.notebook.safe_markdown import code_block, to_html
@@ -36,12 +36,21 @@ _TOOL_SIGNS = {
 }
 _SHORT_ARGS = 90
 _SHOWN_RESULT = 4_000
+_SHOWN_RESULT_LIVE = 300
 _SAFE_IMAGES = {"image/png", "image/jpeg", "image/gif", "image/webp"}
 
 
-def draw_html(view: RunView, now: float) -> str:
-    """Draw the whole view. `now` is in seconds since the epoch, for the clock of what still runs."""
-    return "" if view.root is None else _run(view.root, now, outermost=True)
+class _Frame(NamedTuple):
+    now: float
+    whole: bool
+
+
+def draw_html(view: RunView, now: float, *, whole: bool = True) -> str:
+    """Draw the view. `now` is in seconds since the epoch, for the clock of what still runs.
+
+    A view that is not drawn whole names its files and begins its tools' results, no more.
+    """
+    return "" if view.root is None else _run(view.root, _Frame(now, whole), outermost=True)
 
 
 def status_words(node: RunNode) -> tuple[str, str]:
@@ -73,15 +82,15 @@ def _usage_facts(usage: Usage) -> list[str]:
     return facts
 
 
-def _run(node: RunNode, now: float, *, outermost: bool) -> str:
+def _run(node: RunNode, frame: _Frame, *, outermost: bool) -> str:
     sign, words = status_words(node)
     color = _RUN_SIGNS[node.status][2]
-    body = "".join(_items(node, now))
+    body = "".join(_items(node, frame))
     if node.reason and node.status in {"failed", "limited", "stopped"}:
         body += _ending(node, color)
     if not outermost:
         return f'<div style="margin:4px 0 4px 2px">{body}</div>'
-    facts = " · ".join(html.escape(fact) for fact in facts_of(node, now))
+    facts = " · ".join(html.escape(fact) for fact in facts_of(node, frame.now))
     note = ""
     if node.note:
         note = (
@@ -100,18 +109,18 @@ def _run(node: RunNode, now: float, *, outermost: bool) -> str:
     )
 
 
-def _items(node: RunNode, now: float) -> list[str]:
+def _items(node: RunNode, frame: _Frame) -> list[str]:
     typed = node.is_over and node.output is not None and not isinstance(node.output, str)
     last = len(node.items) - 1
     return [
         code_block(pretty(node.output))
         if typed and index == last and isinstance(item, TextItem)
-        else _item(node, item, now)
+        else _item(node, item, frame)
         for index, item in enumerate(node.items)
     ]
 
 
-def _item(node: RunNode, item: Item, now: float) -> str:
+def _item(node: RunNode, item: Item, frame: _Frame) -> str:
     match item:
         case TextItem(thinking=True):
             still = not node.is_over and node.items[-1] is item
@@ -119,9 +128,9 @@ def _item(node: RunNode, item: Item, now: float) -> str:
         case TextItem():
             return f"<div>{to_html(item.text)}</div>"
         case ToolItem():
-            return _tool(item, now)
+            return _tool(item, frame)
         case FileItem(part=part):
-            return _file(part)
+            return _file(part, frame)
         case NoteItem(text=text):
             return (
                 f'<p style="margin:4px 0;font-size:.86em"><span style="color:{_ORANGE}">⚠</span> '
@@ -138,7 +147,7 @@ def _thinking(text: str, *, still: bool) -> str:
     )
 
 
-def _tool(tool: ToolItem, now: float) -> str:
+def _tool(tool: ToolItem, frame: _Frame) -> str:
     sign, words, color = _TOOL_SIGNS[tool.status]
     called = f"<code>{html.escape(tool.name)}</code>"
     if tool.args is not None:
@@ -158,21 +167,24 @@ def _tool(tool: ToolItem, now: float) -> str:
         f'<span style="color:{color}">{sign}</span> {called}'
         f'<span style="opacity:.72">{told}</span></summary>'
         f'<div style="padding-left:14px;border-left:1px solid rgba(127,127,127,.35);'
-        f'margin-left:5px">{_tool_body(tool, now)}</div></details>'
+        f'margin-left:5px">{_tool_body(tool, frame)}</div></details>'
     )
 
 
-def _tool_body(tool: ToolItem, now: float) -> str:
+def _tool_body(tool: ToolItem, frame: _Frame) -> str:
     body = ""
     if tool.args and len(_plain(tool.args)) > _SHORT_ARGS:
         body += code_block(pretty(tool.args))
-    body += "".join(_run(run, now, outermost=False) for run in tool.runs)
+    body += "".join(_run(run, frame, outermost=False) for run in tool.runs)
     if tool.result is not None:
+        longest = _SHOWN_RESULT if frame.whole else _SHOWN_RESULT_LIVE
         answered_by_run = bool(tool.runs) and not tool.result.is_error
         if tool.result.text and not answered_by_run:
-            body += code_block(_clipped(_readable(tool.result.text), _SHOWN_RESULT))
-        body += "".join(_file(part) for part in tool.result.content if isinstance(part, FilePart))
-    if tool.traceback:
+            body += code_block(_clipped(_readable(tool.result.text), longest))
+        body += "".join(
+            _file(part, frame) for part in tool.result.content if isinstance(part, FilePart)
+        )
+    if tool.traceback and frame.whole:
         body += (
             '<details style="font-size:.9em"><summary>Traceback</summary>'
             f"{code_block(tool.traceback)}</details>"
@@ -188,11 +200,11 @@ def _ending(node: RunNode, color: str) -> str:
     )
 
 
-def _file(part: FilePart) -> str:
+def _file(part: FilePart, frame: _Frame) -> str:
     name = html.escape(part.name or part.media_type)
     if part.data is None:
         return f"<p>[file: {name} ({html.escape(part.url or '')})]</p>"
-    if part.media_type in _SAFE_IMAGES:
+    if part.media_type in _SAFE_IMAGES and frame.whole:
         data = base64.b64encode(part.data).decode()
         return (
             f'<img alt="{name}" style="max-width:100%" src="data:{part.media_type};base64,{data}">'

@@ -9,8 +9,9 @@ from typing import Any, Protocol
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.display import display
 
-from nbagents.events import TextDelta, ToolFinished, ToolStarted
+from nbagents.events import TextDelta, ThinkingDelta, ToolFinished, ToolStarted
 from nbagents.notebook.html import draw_html
+from nbagents.notebook.safe_markdown import clean
 from nbagents.notebook.text import draw_markdown, draw_plain, header
 from nbagents.notebook.view import RunView
 from nbagents.runnable import Run, RunStream
@@ -29,9 +30,11 @@ _FRAME_SECONDS = 0.1
 _TICK_SECONDS = 1.0
 _PAUSE_SECONDS = 0.5
 # A frame holds the whole text, so frames must get rarer as the text gets longer: what is sent in
-# all stays below this many times what is sent last.
-_FRAMES_OF_FULL_SIZE = 18
+# all grows with what is shown, except for one frame after each long wait.
+_BYTES_PER_CHARACTER = 22
+_SHOWN_OF_TOOL = 200
 _FREE_BYTES = 24_000
+_LONGEST_WAIT_SECONDS = 6.0
 _MESSAGE_BYTES = 800
 
 
@@ -39,9 +42,9 @@ def bundle(view: RunView, now: float | None = None) -> dict[str, str]:
     """Draw the view in every form that a saved notebook should hold."""
     now = time.time() if now is None else now
     return {
-        "text/html": draw_html(view, now),
-        "text/markdown": draw_markdown(view, now),
-        "text/plain": draw_plain(view, now),
+        "text/html": clean(draw_html(view, now)),
+        "text/markdown": clean(draw_markdown(view, now)),
+        "text/plain": clean(draw_plain(view, now)),
     }
 
 
@@ -90,6 +93,7 @@ class NotebookCanvas:
         self._drawn_at = 0.0
         self._touched_at = 0.0
         self._sent = 0
+        self._shown = 0
 
     def start(self, view: RunView) -> None:
         """Make the display handle; whatever comes later is an update of it."""
@@ -98,7 +102,10 @@ class NotebookCanvas:
 
     def touch(self, event: object) -> None:
         """Draw at once if the last frame is old enough, else when it is."""
-        del event
+        if isinstance(event, (TextDelta, ThinkingDelta)):
+            self._shown += len(event.text)
+        elif isinstance(event, (ToolStarted, ToolFinished)):
+            self._shown += _SHOWN_OF_TOOL
         self._touched_at = time.monotonic()
         if self._timer is None:
             wait = self._drawn_at + _FRAME_SECONDS - self._touched_at
@@ -114,21 +121,28 @@ class NotebookCanvas:
         else:
             self._handle.update({"text/plain": "", "text/html": ""}, raw=True)
 
+    def _frame(self) -> str:
+        assert self._view is not None
+        if self._mime == "text/html":
+            return draw_html(self._view, time.time(), whole=False)
+        return draw_plain(self._view, time.time())
+
     def _draw(self) -> None:
         """Draw a frame, unless it would cost too much; then wait for a pause in the stream."""
         assert self._view is not None
         loop = asyncio.get_running_loop()
         now = time.monotonic()
-        draw = draw_html if self._mime == "text/html" else draw_plain
-        frame = draw(self._view, time.time())
-        paused = now - self._touched_at >= _PAUSE_SECONDS
-        afford = self._sent + len(frame) <= _FREE_BYTES + _FRAMES_OF_FULL_SIZE * len(frame)
-        if not (afford or paused):
+        frame = clean(self._frame())
+        size = len(frame.encode()) + _MESSAGE_BYTES
+        budget = _FREE_BYTES + _BYTES_PER_CHARACTER * self._shown
+        if now - self._touched_at >= _PAUSE_SECONDS:
+            budget *= 1.25
+        if self._sent + size > budget and now - self._drawn_at < _LONGEST_WAIT_SECONDS:
             self._timer = loop.call_later(_PAUSE_SECONDS, self._draw)
             return
         if frame != self._last_frame:
             self._handle.update({self._mime: frame}, raw=True)
-            self._sent += len(frame) + _MESSAGE_BYTES
+            self._sent += size
             self._last_frame, self._drawn_at = frame, now
         root = self._view.root
         quiet = root is not None and not root.is_over and root.status == "asking"
@@ -166,6 +180,7 @@ class TerminalCanvas:
     def _print(self, text: str, *, own_line: bool = False) -> None:
         if own_line and not self._fresh_line:
             text = f"\n{text}"
+        text = clean(text)
         print(text, end="", flush=True)  # noqa: T201 - this is the terminal's output
         self._fresh_line = text.endswith("\n")
 

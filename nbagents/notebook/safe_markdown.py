@@ -13,11 +13,12 @@ from markdown_it.renderer import RendererHTML
 from markdown_it.token import Token
 from markdown_it.utils import OptionsDict
 
-__all__ = ["code_block", "to_html", "to_safe_markdown"]
+__all__ = ["clean", "code_block", "to_html", "to_safe_markdown"]
 
 _HTTP = re.compile(r"https?://", re.IGNORECASE)
 _LINK_TARGET = re.compile(r"\]\((?!\s*<?https?://)", re.IGNORECASE)
-_LINK_DEFINITION = re.compile(r"^(\s{0,3})\[(?=[^\]]+\]:)", re.MULTILINE)
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 _BLOCK = (
     "overflow-x:auto;padding:8px 10px;margin:6px 0;border-radius:4px;white-space:pre;"
@@ -98,16 +99,32 @@ def to_html(text: str) -> str:
 
 
 def to_safe_markdown(text: str) -> str:
-    """Make Markdown that no reader turns into HTML, an image or a link that is not http(s)."""
-    lines = text.split("\n")
+    """Make Markdown that no reader turns into HTML, an image or a link that is not http(s).
+
+    It stays harmless after whatever stands before it in a document: only code that is fenced at
+    the very start of a line is kept to the letter, and a fence left open is closed.
+    """
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     code: set[int] = set()
-    for token in _markdown().parse(text):
-        if token.type in {"fence", "code_block"} and token.map:
-            code.update(range(*token.map))
-    return "\n".join(line if i in code else _defused(line) for i, line in enumerate(lines))
+    end = ""
+    for token in _markdown().parse("\n".join(lines)):
+        if token.type == "fence" and token.level == 0 and token.map:
+            first, after = token.map
+            if lines[first].startswith(token.markup):
+                code.update(range(first, after))
+            closing = rf" {{0,3}}{re.escape(token.markup[0])}{{{len(token.markup)},}}[ \t]*"
+            if after == first + 1 or not re.fullmatch(closing, lines[after - 1]):
+                end = f"\n{token.markup}"
+    safe = (line if i in code else _defused(line) for i, line in enumerate(lines))
+    return "\n".join(safe) + end
+
+
+def clean(text: str) -> str:
+    """Drop what a page or a terminal would obey, or refuse: control characters, half characters."""
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    return _CONTROL.sub("", text).encode("utf-8", "replace").decode("utf-8")
 
 
 def _defused(line: str) -> str:
     line = line.replace("<", "&lt;").replace("![", "!\\[")
-    line = _LINK_TARGET.sub("]\\\\(", line)
-    return _LINK_DEFINITION.sub(r"\1\\[", line)
+    return _LINK_TARGET.sub("]\\\\(", line).replace("]:", "]\\:")

@@ -74,7 +74,8 @@ def _markdown_run(node: RunNode) -> Iterator[str]:
             else:
                 yield to_safe_markdown(item.text)
         else:
-            lines = "\n".join(_plain_item(node, item))
-            yield textwrap.indent(lines, "    ")
+            # No code block: what is code depends on what stands before it. Two spaces end a line.
+            lines = "\n".join(_plain_item(node, item)).split("\n")
+            yield "  \n".join(to_safe_markdown(line.strip()) for line in lines)
     if node.reason and node.status in _ENDINGS:
         yield f"**{_ENDINGS[node.status]}{to_safe_markdown(node.reason)}**"

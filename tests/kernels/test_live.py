@@ -55,6 +55,48 @@ def test_what_is_sent_grows_with_the_text(cells: Kernel, words: int, most: int, 
     assert "finished" in cell.outputs[0]["data"]["text/html"]
 
 
+@pytest.mark.parametrize(
+    "piece",
+    ["- item {i}\\n", "    <b>{i}</b>\\n", "日本 {i} ", "**a** `b` {i}\\n\\n"],
+    ids=["list", "code", "wide", "marked"],
+)
+def test_what_is_sent_stays_small_for_text_of_any_kind(cells: Kernel, piece: str):
+    cells.execute(
+        "class Other(Typist):\n"
+        "    async def stream(self, request):\n"
+        "        for i in range(2_000):\n"
+        f"            yield TextDelta(f'{piece}')\n"
+        "            if i % 5 == 0:\n"
+        "                await asyncio.sleep(0.01)\n"
+        "        yield ModelDone('end', Usage())\n"
+        "a = Agent('a', model=Other(1, 1))"
+    )
+    cell = cells.execute("%ask a go", allow_stdin=True, timeout=60)
+    assert cell.error is None
+    final = sum(len(form.encode()) for form in cell.outputs[0]["data"].values())
+    assert cell.size - final <= 30 * len(cell.outputs[0]["data"]["text/plain"]) + 40_000
+
+
+def test_a_picture_is_sent_once(cells: Kernel):
+    cells.execute(
+        "from nbagents import FilePart\n"
+        "def picture() -> FilePart:\n"
+        "    'Draw.'\n"
+        "    return FilePart('image/png', b'x' * 300_000)\n"
+        "class Then(Typist):\n"
+        "    async def stream(self, request):\n"
+        "        if len(request.messages) == 1:\n"
+        "            async for chunk in ScriptedModel(Say(calls=[('picture', {})])).stream(request):\n"
+        "                yield chunk\n"
+        "        else:\n"
+        "            async for chunk in super().stream(request):\n"
+        "                yield chunk\n"
+        "a = Agent('a', model=Then(400, 4), tools=[picture])"
+    )
+    cell = cells.execute("%ask a go", allow_stdin=True, timeout=60)
+    assert 400_000 < cell.size < 600_000
+
+
 def test_a_burst_ends_with_its_last_word(cells: Kernel):
     cells.execute("a = Agent('a', model=Typist(9_000, 100_000))")
     cell = cells.execute("%ask a go", allow_stdin=True, timeout=60)
