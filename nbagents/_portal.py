@@ -7,6 +7,7 @@ import contextlib
 import contextvars
 import functools
 import queue
+import signal
 import sys
 import threading
 from collections.abc import Callable, Coroutine
@@ -81,8 +82,12 @@ class Portal:
             inbox.put(None)
 
         on_main = threading.current_thread() is threading.main_thread()
+        before = None
         if on_main:
             self._inboxes.append(inbox)
+            # In a cell that also awaits, the kernel's own handler would only cancel the cell's
+            # task, which cannot hear of it before this call returns.
+            before = signal.signal(signal.SIGINT, signal.default_int_handler)
         try:
             loop.call_soon_threadsafe(start)
             _work(inbox)
@@ -95,6 +100,7 @@ class Portal:
             raise Stopped from None
         finally:
             if on_main:
+                signal.signal(signal.SIGINT, before or signal.SIG_DFL)
                 self._close(inbox, finish=ended.is_set())
         return tasks[0].result()
 

@@ -26,7 +26,7 @@ class Limits:
     tokens: int | None = None
     """Input and output tokens of the run and all below it."""
     cost: Decimal | float | None = None
-    """US dollars of the run and all below it; unknown prices cannot be counted."""
+    """US dollars of the run and all below it; an unknown price ends the run too."""
     seconds: float | None = None
     """Wall time of the whole run."""
     parallel_tools: int = 32
@@ -145,6 +145,8 @@ class RunContext:
             limits, usage = context.limits, context.usage
             if limits.tokens is not None and usage.total_tokens >= limits.tokens:
                 raise LimitReached("tokens", limits.tokens)
+            if limits.cost is not None and usage.cost is None:
+                raise LimitReached("cost", f"{limits.cost} (a price is unknown)")
             if limits.cost is not None and usage.cost is not None and usage.cost >= limits.cost:
                 raise LimitReached("cost", limits.cost)
             context = context.parent

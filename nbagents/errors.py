@@ -93,7 +93,7 @@ class ModelError(NbAgentsError):
         self.message = redact(message)
         self.provider = provider
         self.status = status
-        self.request_id = request_id
+        self.request_id = redact(request_id) if request_id else None
         self.retryable = retryable
         self.retry_after = retry_after
         super().__init__(self.message)
@@ -144,4 +144,4 @@ def unknown_name(kind: str, name: str, known: Iterable[str]) -> UserError:
     listed = (
         f" Known: {', '.join(names[:12])}{', ...' if len(names) > 12 else ''}." if names else ""
     )
-    return UserError(f"There is no {kind} {name!r}.{hint}{listed}")
+    return UserError(redact(f"There is no {kind} {name!r}.{hint}{listed}"))

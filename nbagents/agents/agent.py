@@ -65,6 +65,9 @@ class Agent(Runnable[T], Generic[T]):
             close = re.sub(r"\W+", "_", self.name, flags=re.ASCII).strip("_") or "agent"
             message = f"{self.name!r} cannot be an agent's name. Use letters, digits and underscores: {close!r}."
             raise UserError(message)
+        if isinstance(self.tools, (str, Tool, Runnable)) or not hasattr(self.tools, "__iter__"):
+            raise UserError(f"tools={self.tools!r} is no list. Put it into one: tools=[...]")
+        object.__setattr__(self, "tools", tuple(self.tools))
         _ = self.tool_table, self.output
 
     def __repr__(self) -> str:

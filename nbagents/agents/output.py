@@ -43,7 +43,8 @@ class Output(Generic[T]):
         if self._wrapped:
             schema = _wrap(schema)
         schema.setdefault("additionalProperties", False)
-        name = re.sub(r"\W+", "_", getattr(output_type, "__name__", "answer")).strip("_")
+        words = getattr(output_type, "__name__", "answer")
+        name = re.sub(r"\W+", "_", words, flags=re.ASCII).strip("_")
         self.spec = OutputSpec(name or "answer", schema)
 
     @property

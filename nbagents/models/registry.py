@@ -64,7 +64,12 @@ def resolve_model(model: str | Model | None) -> Model:
     """
     if model is None:
         model = default_model().name
-    return _by_name(model) if isinstance(model, str) else model
+    if not isinstance(model, str):
+        return model
+    prefix = model.partition(":")[0]
+    vendor = VENDORS.get(prefix)
+    settings = (vendor and vendor.key, f"{prefix.upper()}_BASE_URL")
+    return _by_name(model, tuple(os.environ.get(name or "") for name in settings))
 
 
 @functools.cache
@@ -74,7 +79,8 @@ def _entry_points() -> dict[str, importlib.metadata.EntryPoint]:
 
 
 @functools.lru_cache(maxsize=64)
-def _by_name(name: str) -> Model:
+def _by_name(name: str, _settings: tuple[str | None, ...]) -> Model:
+    """Make a model, once for each name and each key: a corrected key makes another one."""
     prefix, colon, rest = name.partition(":")
     vendor = VENDORS.get(prefix)
     if vendor is not None:

@@ -12,6 +12,7 @@ from nbagents.notebook.live import bundle
 from nbagents.notebook.magics import AgentMagics
 from nbagents.notebook.rewrite import Rewriter
 from nbagents.notebook.view import RunView
+from nbagents.notebook.wakeup import Wakeup
 from nbagents.runnable import Run
 
 __all__ = ["Extension", "load", "unload"]
@@ -30,12 +31,15 @@ class Extension:
         self._rewriter = Rewriter(shell, ("ask",), _TARGET)
         shell.display_formatter.ipython_display_formatter.for_type(Run, self._show_run)
         shell.events.register("pre_run_cell", self._forget_shown)
+        self._wakeup = Wakeup() if hasattr(shell, "kernel") and Wakeup.possible() else None
         self._matcher = complete(self._magics)
         shell.Completer.custom_matchers.insert(0, self._matcher)
 
     def remove(self) -> None:
         """Undo everything."""
         shell = self._shell
+        if self._wakeup is not None:
+            self._wakeup.remove()
         shell.Completer.custom_matchers.remove(self._matcher)
         shell.events.unregister("pre_run_cell", self._forget_shown)
         shell.display_formatter.ipython_display_formatter.pop(Run, None)
@@ -50,7 +54,7 @@ class Extension:
 
     def _show_run(self, run: Run[Any]) -> None:
         """Draw a run, unless its own cell has just done so."""
-        if run.run_id not in self._magics.shown:
+        if run.events and run.run_id not in self._magics.shown:
             display(bundle(RunView(run.events), run.events[-1].at), raw=True)
 
 

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.display import display
 
+from nbagents.errors import Cancelled
 from nbagents.events import TextDelta, ThinkingDelta, ToolFinished, ToolStarted
 from nbagents.notebook.html import draw_html
 from nbagents.notebook.safe_markdown import clean
@@ -198,7 +199,10 @@ def canvas_for(shell: InteractiveShell, *, quiet: bool) -> Canvas:
 
 
 async def watch(stream: RunStream[Any], canvas: Canvas) -> Run[Any]:
-    """Run, draw, and return the run; raises what the run raised, after its last frame."""
+    """Run, draw, and return the run.
+
+    Raises what the run raised, and `Cancelled` if a tool has ended it, after its last frame.
+    """
     view = RunView()
     canvas.start(view)
     try:
@@ -210,4 +214,7 @@ async def watch(stream: RunStream[Any], canvas: Canvas) -> Run[Any]:
         for event in stream.rest():
             view.apply(event)
         canvas.finish()
-    return stream.run
+    run = stream.run
+    if run.status == "cancelled":
+        raise Cancelled(run.reason)
+    return run

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import builtins
 import keyword
 from collections import deque
+from dataclasses import replace
 from typing import Any
 
 from IPython.core.error import UsageError
@@ -14,6 +16,7 @@ from IPython.core.magic import (
     line_cell_magic,
     line_magic,
     magics_class,
+    needs_local_scope,
     no_var_expand,
 )
 from IPython.core.magic_arguments import argument, magic_arguments
@@ -81,10 +84,10 @@ class AgentMagics(Magics):
         name = options.name
         if not name.isidentifier() or keyword.iskeyword(name):
             raise UsageError(f"{name!r} cannot be the name of a variable; choose another one.")
-        taken = self.variables.get(name)
+        taken = self.variables.get(name, getattr(builtins, name, None))
         if taken is not None and not isinstance(taken, Agent):
             kind = type(taken).__name__
-            raise UserError(f"{name!r} is a {kind} already. Choose another name, or: del {name}")
+            raise UserError(f"{name!r} is a {kind} already. Choose another name.")
         instructions = expand(cell, self.variables).strip()
         agent = Agent(
             name,
@@ -93,7 +96,7 @@ class AgentMagics(Magics):
             tools=[*self._tools(options.tools), *self._used(options.uses)],
             output_type=self._type(options.out),
             settings=Settings(temperature=options.temperature),
-            limits=_limits(options.turns, options.cost),
+            limits=_limits(None, options),
         )
         self.variables[name] = agent
         display(agent_card(agent))
@@ -106,31 +109,35 @@ class AgentMagics(Magics):
     @argument("--turns", type=int, help="Model calls at most.")
     @argument("--cost", type=float, help="US dollars at most.")
     @argument("--temperature", type=float, help="How freely it speaks, for this once.")
+    @needs_local_scope
     @line_cell_magic
-    def ask(self, line: str, cell: str | None = None) -> Run[Any] | None:
+    def ask(
+        self, line: str, cell: str | None = None, local_ns: dict[str, Any] | None = None
+    ) -> Run[Any] | None:
         """Ask an agent. The rest of the line, or the cell's body, is the prompt, as you write it.
 
         `{{ expression }}` puts the value of an expression into the prompt. A `;` at the end of
         the line asks without showing anything. The value is the run: `run = %ask writer Hello`.
         """
-        return portal().call(lambda: self._ask(line, cell))
+        variables = {**self.variables, **(local_ns or {})}
+        return portal().call(lambda: self._ask(line, cell, variables))
 
     async def awaited(self, _name: str, line: str, cell: str | None) -> Run[Any] | None:
         """Be `%ask` for a cell that can await."""
-        return await stoppable(self._ask(line, cell))
+        return await stoppable(self._ask(line, cell, self.variables))
 
-    async def _ask(self, line: str, cell: str | None) -> Run[Any]:
+    async def _ask(self, line: str, cell: str | None, variables: dict[str, Any]) -> Run[Any]:
         quiet = line.rstrip().endswith(";")
         if quiet:
             line = line.rstrip()[:-1]
         options, prompt = parse(AgentMagics.ask, line)
         if cell is not None:
             prompt = f"{prompt}\n{cell}".strip()
-        prompt = expand(prompt, self.variables)
+        prompt = expand(prompt, variables)
         if not prompt:
             raise UsageError(f"What do you want to ask? %ask {options.name} <your question>")
         runnable = self._changed(self._runnable(options.name), options)
-        stream = runnable.stream(prompt, limits=_limits(options.turns, options.cost))
+        stream = runnable.stream(prompt, limits=_limits(runnable.limits, options))
         try:
             return await watch(stream, canvas_for(self.shell, quiet=quiet))
         finally:
@@ -183,7 +190,8 @@ class AgentMagics(Magics):
         if options.out:
             changes["output_type"] = self._type(options.out)
         if options.temperature is not None:
-            changes["settings"] = Settings(temperature=options.temperature)
+            settings = runnable.settings if isinstance(runnable, Agent) else Settings()
+            changes["settings"] = replace(settings, temperature=options.temperature)
         if not changes:
             return runnable
         if not isinstance(runnable, Agent):
@@ -236,10 +244,14 @@ def _split(names: str | None) -> list[str]:
     return [name.strip() for name in (names or "").split(",") if name.strip()]
 
 
-def _limits(turns: int | None, cost: float | None) -> Limits | None:
-    if turns is None and cost is None:
-        return None
-    return Limits(turns=turns or Limits().turns, cost=cost)
+def _limits(limits: Limits | None, options: Any) -> Limits | None:
+    """Change the limits that options name; the others stay as they are."""
+    given = {"turns": options.turns, "cost": options.cost}
+    changes = {name: value for name, value in given.items() if value is not None}
+    for name, value in changes.items():
+        if not value > 0:
+            raise UsageError(f"--{name} must be more than 0, not {value}.")
+    return replace(limits or Limits(), **changes) if changes else limits
 
 
 def _takes_nothing(name: str, line: str) -> None:

@@ -27,9 +27,7 @@ class Rewriter:
         self._shell = shell
         self._names = names
         self._target = target
-        self._question = re.compile(
-            rf"^\s*(?:[A-Za-z_]\w*\s*=\s*)?%(?:{'|'.join(names)})\s.*\?\s*$"
-        )
+        self._question = re.compile(rf"^\s*(?:[^%=\n]+=\s*)?%(?:{'|'.join(names)})\s.*\?\s*$")
         self._running = 0
         self._rewritten = ""
         self._manager: TransformerManager = shell.input_transformer_manager

@@ -188,7 +188,8 @@ def _vendor_errors(provider: str, secret: str | None) -> Generator[None]:
         raise ModelError("It did not answer in time.", provider=provider, retryable=True) from None
     except sdk.APIConnectionError as error:
         cause = error.__cause__ or error
-        message = f"There is no connection to {error.request.url}: {cause}"
+        url = error.request.url
+        message = f"There is no connection to {url.scheme}://{url.netloc.decode()}: {cause}"
         raise ModelError(message, provider=provider, retryable=True) from None
     except (httpx2.TransportError, httpx2.StreamError) as error:
         message = f"The connection broke in the middle of the answer ({type(error).__name__})."

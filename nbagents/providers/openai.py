@@ -5,12 +5,12 @@ from __future__ import annotations
 import base64
 import os
 from collections.abc import AsyncGenerator, Iterator
-from contextlib import aclosing
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
 from nbagents._optional import require
-from nbagents.errors import UserError
+from nbagents.errors import ModelError, UserError
 from nbagents.events import TextDelta, ThinkingDelta, ToolCallDelta
 from nbagents.messages import (
     FilePart,
@@ -42,7 +42,7 @@ class OpenAIModel:
     """A model behind `POST /chat/completions`.
 
     `base_url` may name any compatible server (vLLM, Ollama, LM Studio, ...), which then needs no
-    key. Without them `OPENAI_BASE_URL` is read at once, `OPENAI_API_KEY` at the first request.
+    key; to one without TLS `OPENAI_API_KEY` is not sent. Without them `OPENAI_BASE_URL` is read at once, `OPENAI_API_KEY` at the first request.
     """
 
     def __init__(
@@ -52,6 +52,7 @@ class OpenAIModel:
         self.name = f"openai:{name}"
         self.capabilities = Capabilities()
         self._base_url = base_url or os.environ.get("OPENAI_BASE_URL")
+        self._is_open = (base_url or "").startswith("http://")
         self._api_key = api_key
         self._clients = Clients(self._make_client)
         self._encoded = EncodedMessages(encode_message)
@@ -65,7 +66,7 @@ class OpenAIModel:
         stop: StopReason = "end"
         usage = Usage()
         done, tier = False, "default"
-        async with self._clients.lease() as client:
+        async with self._clients.lease() as client, _expected_form():
             events = json_events(client, "/chat/completions", body, provider="openai")
             async with aclosing(events):
                 async for batch in events:
@@ -74,7 +75,7 @@ class OpenAIModel:
                             delta: dict[str, Any] = choice.get("delta") or _NOTHING
                             text = delta.get("content")
                             if text:
-                                yield TextDelta(text)
+                                yield TextDelta("" + text)
                             if len(delta) > 1 or not text:
                                 for chunk in _rare_deltas(delta):
                                     yield chunk
@@ -96,7 +97,9 @@ class OpenAIModel:
 
     def _make_client(self) -> Any:
         sdk = require("openai", "openai")
-        key = self._api_key or os.environ.get("OPENAI_API_KEY")
+        key = self._api_key
+        if key is None and not self._is_open:
+            key = os.environ.get("OPENAI_API_KEY")
         if not key and self._base_url is None:
             msg = "OPENAI_API_KEY is not set. Set it, or choose another model, such as 'local'."
             raise UserError(msg)
@@ -128,6 +131,16 @@ class OpenAIModel:
         if request.system:
             messages.insert(0, dump({"role": "system", "content": request.system}))
         return b'%s,"messages":[%s]}' % (dump(head)[:-1], b",".join(filter(None, messages)))
+
+
+@asynccontextmanager
+async def _expected_form() -> AsyncGenerator[None, None]:
+    """Say that it is the server's fault when its events are not what they should be."""
+    try:
+        yield
+    except (AttributeError, KeyError, TypeError) as error:
+        message = f"It sent an event of an unknown form ({error})."
+        raise ModelError(message, provider="openai") from None
 
 
 def _tool(spec: ToolSpec) -> dict[str, Any]:

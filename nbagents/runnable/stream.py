@@ -33,6 +33,8 @@ class RunStream(Generic[T]):
         self._record = Record(watcher=self)
 
     async def __aenter__(self) -> Self:
+        if self._task is not None:
+            raise UserError("A stream is one run. Make another one: agent.stream(...)")
         self._task = asyncio.create_task(self._start(self._record))
         self._task.add_done_callback(lambda _: self._news.set())
         return self

@@ -90,6 +90,8 @@ class FunctionTool(Tool, Generic[P, R]):
             return _raised(error)
         except UserError:
             raise
+        except KeyboardInterrupt:  # It would end the loop, and with it the kernel.
+            raise asyncio.CancelledError("A tool was interrupted") from None
         except asyncio.CancelledError as error:
             task = asyncio.current_task()
             if task is None or task.cancelling():

@@ -77,9 +77,21 @@ async def test_a_limited_run_can_be_gone_on_with():
     assert second.messages[:4] == [*first.messages, user_message("go on")]
 
 
-async def test_an_unknown_price_is_not_counted_against_a_limit_of_cost():
-    model = ScriptedModel(Say(text="hi", usage=Usage(1, 1)))
-    assert (await Agent("a", model=model).run("hi", limits=Limits(cost=0.01))).status == "finished"
+async def test_an_unknown_price_ends_a_run_with_a_limit_of_cost_before_it_spends_more():
+    unpriced = Say(calls=[("look", {})], usage=Usage(1, 1))
+    agent = Agent("a", model=ScriptedModel(unpriced, repeat=True), tools=[look])
+    run = await agent.run("go", limits=Limits(cost=1.5))
+    assert (run.status, run.reason) == ("limited", "cost=1.5 (a price is unknown)")
+    assert len(run.messages) == 3
+
+
+async def test_a_child_whose_price_is_unknown_does_not_lift_its_parents_limit_of_cost():
+    child = Agent("child", model=ScriptedModel(Say(text="hi", usage=Usage(1, 1)), repeat=True))
+    asks = Say(calls=[("child", {"message": "hi"})], usage=Usage(1, 1, cost=Decimal(1)))
+    boss = Agent("boss", model=ScriptedModel(asks, repeat=True), tools=[child])
+    run = await boss.run("go", limits=Limits(cost=1.5))
+    assert run.status == "limited"
+    assert len(run.messages) == 3
 
 
 async def test_time_that_is_up_ends_a_model_that_says_no_more_and_keeps_what_it_said():

@@ -99,6 +99,31 @@ def test_a_run_is_shown_once_and_again_when_it_is_asked_for(cells: Kernel):
     assert first.outputs[0]["data"]["text/html"] == again.outputs[0]["data"]["text/html"]
 
 
+def test_a_function_expands_its_own_variables(cells: Kernel):
+    cells.execute("city = 'global'")
+    cells.execute("def f(city):\n    %ask writer {{ city }} {{ len(json.dumps(1)) }}\nlen = len")
+    cells.execute("f('local')")
+    assert asked(cells) == "local 1"
+
+
+def test_a_question_may_be_assigned_to_anything(cells: Kernel):
+    cells.execute("d = {}")
+    assert cells.execute("d['x'] = %ask writer is it ok?").error is None
+    assert asked(cells) == "is it ok?"
+    assert cells.execute("print(d['x'].output)").text == "is it ok?\n"
+
+
+def test_options_change_only_what_they_name(cells: Kernel):
+    cells.execute(
+        "from nbagents import Limits\n"
+        "busy = ScriptedModel(Say(calls=[('double', {'n': 1})], usage=Usage(10, 10)), repeat=True)\n"
+        "spender = Agent('spender', model=busy, tools=[double], limits=Limits(tokens=50))"
+    )
+    cells.execute("run = %ask spender --turns 9 go")
+    assert cells.execute("print(run.reason)").text == "tokens=50\n"
+    assert "must be more than 0" in cells.execute("%ask spender --turns 0 go").text
+
+
 def test_a_semicolon_asks_in_silence(cells: Kernel):
     assert cells.execute("%ask writer hush;").outputs == []
     assert asked(cells) == "hush"
@@ -169,6 +194,7 @@ def test_typed_answers(cells: Kernel):
         ("%%agent fresh --uses writr\nhi", "Did you mean 'writer'?"),
         ("%%agent fresh --out Lisst\nhi", "There is no type 'Lisst'."),
         ("%%agent json -m model\nhi", "'json' is a module already."),
+        ("%%agent print -m model\nhi", "'print' is a builtin_function_or_method already."),
         ("%ask writer {{ modle }}", "There is no variable 'modle'. Did you mean 'model'?"),
         ("%ask writer {{ 1 / 0 }}", "ZeroDivisionError"),
         ("%ask writer {{ model.__class__.__mro__ }}", "may not"),

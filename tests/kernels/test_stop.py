@@ -84,6 +84,41 @@ def test_stop_ends_a_run_that(kernel: Kernel, state: str, cell: str):
         assert "I am back" in seen(again)
 
 
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "await asyncio.sleep(0)\nagent('hello')",
+        "async def ask():\n    %ask agent hello\nawait ask()",
+        "async def ask():\n    return agent('hello')\nawait ask()",
+        "await agent.run('hello')",
+        "async with agent.stream('hello') as stream:\n    async for event in stream: pass",
+        "await asyncio.gather(agent.run('hello'), asyncio.sleep(60))",
+    ],
+)
+def test_stop_ends_a_run_that_was_called_in_a_cell_that_awaits(kernel: Kernel, cell: str):
+    with OpenAIWire([reply("Hello", end="mute"), reply("I am back")]) as server:
+        kernel.execute(SETUP.format(url=server.url))
+        running, queued = kernel.run_all(cell, "print('ran on')")
+        running.wait_for(lambda _: server.requests)
+        kernel.interrupt()
+        assert running.result(timeout=5).status == "error"
+        assert queued.result().status == "aborted"
+        server.requests[0].left.result(timeout=5)
+        assert "I am back" in seen(kernel.execute("%ask agent hello"))
+
+
+def test_a_tool_that_raises_an_interrupt_ends_the_run_and_not_the_kernel(kernel: Kernel):
+    for cell in (AWAITED, PORTAL):
+        with OpenAIWire([reply(Call("give_up")), reply("I am back")]) as server:
+            kernel.execute(SETUP.format(url=server.url))
+            kernel.execute(
+                "async def give_up():\n    'Give up.'\n    raise KeyboardInterrupt\n"
+                "agent = agent.replaced(tools=[give_up])"
+            )
+            assert kernel.execute(cell).status == "error"
+            assert "I am back" in seen(kernel.execute("%ask agent hello"))
+
+
 def test_a_tool_that_blocks_the_loop_is_left_at_the_second_stop(kernel: Kernel):
     with OpenAIWire([reply(Call("block")), reply("I am back")]) as server:
         kernel.execute(SETUP.format(url=server.url))

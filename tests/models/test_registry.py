@@ -81,3 +81,11 @@ def test_an_unknown_vendor_is_named_with_the_closest_one():
 def test_a_model_without_its_vendor_is_told_how_to_name_one():
     with pytest.raises(UserError, match=r"named 'provider:model', such as 'openai:gpt-5'. Got 'gp"):
         resolve_model("gpt-5")
+
+
+def test_a_corrected_key_makes_another_model(monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "wrong")
+    wrong = resolve_model("openai:gpt")
+    assert resolve_model("openai:gpt") is wrong
+    monkeypatch.setenv("OPENAI_API_KEY", "right")
+    assert resolve_model("openai:gpt") is not wrong
