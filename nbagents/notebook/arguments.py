@@ -13,7 +13,10 @@ from nbagents.errors import unknown_name
 
 __all__ = ["Parsed", "options_of", "parse"]
 
-_WORD = re.compile(r"\s*(?:\"([^\"]*)\"|'([^']*)'|(\S+))")
+# A quoted text, perhaps right behind an option (`--out="list[int]"`), or whatever has no space.
+_WORD = re.compile(
+    r"""\s*(?:(?P<option>(?:--?[A-Za-z][\w-]*=)?)(?:"(?P<double>[^"]*)"|'(?P<single>[^']*)')|(?P<bare>\S+))"""
+)
 
 
 class Parsed(NamedTuple):
@@ -43,10 +46,11 @@ def parse(magic: Callable[..., Any], line: str) -> Parsed:
     position = 0
     while match := _WORD.match(line, position):
         word = _text(match)
-        if word == "--" and match[3]:
+        quoted = match["bare"] is None and not match["option"]
+        if word == "--" and not quoted:
             position = match.end()
             break
-        if match[3] and re.match(r"--?[A-Za-z]", word):
+        if not quoted and re.match(r"--?[A-Za-z]", word):
             position = _take_option(known, words, line, match, word)
         elif wanted:
             words.append(word)
@@ -77,4 +81,6 @@ def _take_option(
 
 
 def _text(word: re.Match[str]) -> str:
-    return next(group for group in word.groups() if group is not None)
+    if word["bare"] is not None:
+        return word["bare"]
+    return word["option"] + (word["single"] if word["double"] is None else word["double"])
