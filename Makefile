@@ -45,8 +45,9 @@ static: .venv/.test
 	.venv/bin/pyright
 	.venv/bin/lint-imports
 
+# The models' contract speaks to real servers for half a minute; `make test` has it.
 fast: .venv/.test
-	$(PYTHON) -m pytest -m "not kernel and not browser and not local_model"
+	$(PYTHON) -m pytest -m "not kernel and not browser and not local_model" --ignore=tests/contract
 
 # Jupyter Server refuses to run as root, which is who one is in a container, unless told.
 ALLOW_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
