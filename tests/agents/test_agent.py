@@ -70,3 +70,24 @@ async def test_limits_of_the_agent_hold_unless_a_run_has_its_own():
     agent = Agent("a", model=ScriptedModel("hi", repeat=True), limits=Limits(turns=0))
     assert (await agent.run("hi")).status == "limited"
     assert (await agent.run("hi", limits=Limits())).status == "finished"
+
+
+def test_tools_that_can_be_read_only_once_are_kept_for_every_copy():
+    def one() -> str:
+        """One."""
+        return ""
+
+    agent = Agent("a", model=ScriptedModel("x"), tools=(tool for tool in [one]))
+    assert list(agent.replaced(instructions="new").tool_table) == ["one"]
+
+
+def test_a_tool_that_is_in_no_list_is_a_mistake_that_says_so():
+    with pytest.raises(UserError, match=r"tools=\[\.\.\.\]"):
+        Agent("a", model=ScriptedModel("x"), tools=print)
+
+
+async def test_a_stream_is_entered_once():
+    stream = Agent("a", model=ScriptedModel("x")).stream("go")
+    async with stream:
+        with pytest.raises(UserError, match="A stream is one run"):
+            await stream.__aenter__()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from nbagents import Agent, ModelError
+from nbagents import Agent, ModelError, RetryPolicy
 from nbagents.providers.openai import OpenAIModel
 from tests.wire.openai import OpenAIWire
 from tests.wire.server import Reply, reply
@@ -35,3 +35,12 @@ async def test_an_event_of_an_unknown_form_is_the_servers_fault(data: bytes):
         model = OpenAIModel("m", base_url=server.url, api_key="k")
         with pytest.raises(ModelError, match="unknown form"):
             await Agent("a", model=model).run("go")
+
+
+async def test_neither_a_password_in_the_url_nor_a_key_in_the_requests_id_is_told():
+    model = OpenAIModel("m", base_url="http://user:pa55word99@127.0.0.1:9/v1", api_key="k")
+    with pytest.raises(ModelError, match=r"127\.0\.0\.1:9") as caught:
+        await Agent("a", model=model, retries=RetryPolicy(attempts=1)).run("go")
+    assert "pa55word99" not in str(caught.value)
+    error = ModelError("no", provider="p", request_id="sk-abcdef123456")
+    assert "sk-abcdef123456" not in f"{error} {error.request_id}"
