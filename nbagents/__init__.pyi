@@ -1,5 +1,6 @@
 from .agents.agent import Agent
 from .agents.history import History, KeepAll, KeepLast, Summarise
+from .agents.human import Approval, handoff_to_user
 from .context import Limits, RunContext
 from .errors import (
     Cancelled,
@@ -13,13 +14,18 @@ from .errors import (
     UserError,
 )
 from .events import (
+    EdgeTaken,
     Event,
+    HandedOff,
+    InputReceived,
+    InputRequested,
     MessageFinished,
     Retrying,
     RunCancelled,
     RunFailed,
     RunFinished,
     RunStarted,
+    StateChanged,
     TextDelta,
     ThinkingDelta,
     ToolCallDelta,
@@ -42,18 +48,30 @@ from .models.base import Capabilities, Model, ModelRequest, Settings
 from .models.registry import default_model, resolve_model
 from .models.retry import RetryPolicy
 from .models.scripted import Say, ScriptedModel
+from .questions import OpenQuestion, Question
 from .runnable import Result, Run, Runnable, RunStream, call
+from .teams.conditions import Outcome
+from .teams.graph import Edge, Graph, Node
+from .teams.swarm import Swarm
 from .tools.base import Tool, ToolResult
 from .tools.function import tool
+from .topology import Topology
 
 __all__ = [
     "Agent",
+    "Approval",
     "Cancelled",
     "Capabilities",
     "ContextOverflow",
+    "Edge",
+    "EdgeTaken",
     "Event",
     "FilePart",
+    "Graph",
+    "HandedOff",
     "History",
+    "InputReceived",
+    "InputRequested",
     "KeepAll",
     "KeepLast",
     "LimitReached",
@@ -64,7 +82,11 @@ __all__ = [
     "ModelError",
     "ModelRequest",
     "NbAgentsError",
+    "Node",
+    "OpenQuestion",
+    "Outcome",
     "OutputError",
+    "Question",
     "Result",
     "RetryPolicy",
     "Retrying",
@@ -79,7 +101,9 @@ __all__ = [
     "Say",
     "ScriptedModel",
     "Settings",
+    "StateChanged",
     "Summarise",
+    "Swarm",
     "TextDelta",
     "TextPart",
     "ThinkingDelta",
@@ -94,12 +118,14 @@ __all__ = [
     "ToolResultPart",
     "ToolRetry",
     "ToolStarted",
+    "Topology",
     "TurnStarted",
     "Usage",
     "UserError",
     "call",
     "default_model",
     "event_codec",
+    "handoff_to_user",
     "resolve_model",
     "tool",
 ]

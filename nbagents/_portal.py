@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from nbagents.errors import UserError
 
-__all__ = ["Portal", "Stopped", "in_thread", "on_main_thread", "portal"]
+__all__ = ["Portal", "Stopped", "in_loop", "in_thread", "on_main_thread", "portal"]
 
 T = TypeVar("T")
 
@@ -200,6 +200,29 @@ def _promise() -> tuple[asyncio.Future[Any], contextvars.Context]:
     context = contextvars.copy_context()
     context.run(_awaited.set, future)
     return future, context
+
+
+async def in_loop(loop: asyncio.AbstractEventLoop, make: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """Await a coroutine that runs in the loop of another thread.
+
+    Cancelling this cancels it there, and waits for its clean-up.
+    """
+    here = asyncio.get_running_loop()
+    done: asyncio.Future[None] = here.create_future()
+    tasks: list[asyncio.Task[T]] = []
+
+    def start() -> None:
+        tasks.append(loop.create_task(make()))
+        tasks[0].add_done_callback(lambda _: here.call_soon_threadsafe(done.set_result, None))
+
+    loop.call_soon_threadsafe(start)
+    while not done.done():
+        try:
+            await asyncio.shield(done)
+        except asyncio.CancelledError as error:
+            told = error.args
+            loop.call_soon_threadsafe(lambda told=told: tasks[0].cancel(*told))
+    return tasks[0].result()
 
 
 async def in_thread(work: Callable[[], T]) -> T:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 import time
-import uuid
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Protocol
 
 from nbagents.errors import LimitReached
-from nbagents.events import DurableEvent, Event, is_durable
+from nbagents.events import DurableEvent, Event, InputReceived, InputRequested, is_durable
 from nbagents.messages import ZERO_USAGE, Usage
+from nbagents.questions import OpenQuestion, Prepared, Question, present_human
 
 __all__ = ["Limits", "Record", "RunContext", "Watcher"]
 
@@ -52,6 +56,58 @@ class Record:
     watcher: Watcher | None = None
     events: list[DurableEvent] = field(default_factory=list[DurableEvent])
     seq: int = 0
+    prepared: Prepared | None = None
+    questions: dict[str, OpenQuestion] = field(default_factory=dict[str, OpenQuestion])
+    """Those that have been asked and are not over."""
+    asked: int = 0
+    """How many questions there have been."""
+    attended: int = 0
+    """How many are before a person just now."""
+    news: list[asyncio.Future[None]] = field(default_factory=list[asyncio.Future[None]])
+    """Wake whoever waits for the end of the tree, or for it to stand still."""
+
+    def wake(self) -> None:
+        """Tell that the tree has ended, or may stand still."""
+        for news in self.news:
+            if not news.done():
+                news.set_result(None)
+        self.news.clear()
+
+    def attend(self, question: OpenQuestion) -> None:
+        """Bring a question before a person, if there is one, until it is over."""
+        human = present_human()
+        if human is None or not question.is_open:
+            return
+
+        def end(task: asyncio.Task[None]) -> None:
+            self.attended -= 1
+            question.attendant = None
+            if not task.cancelled() and (error := task.exception()):
+                question.fail(error)
+            self.wake()
+
+        self.attended += 1
+        question.attendant = asyncio.create_task(human.attend(question))
+        question.attendant.add_done_callback(end)
+
+
+class _Clock:
+    """A timeout that stands still while a person is waited for."""
+
+    def __init__(self, timeout: asyncio.Timeout) -> None:
+        self._timeout = timeout
+        self._left: float | None = None
+
+    def hold(self) -> None:
+        when = self._timeout.when()
+        if when is not None and not self._timeout.expired():
+            self._left = when - asyncio.get_running_loop().time()
+            self._timeout.reschedule(None)
+
+    def go_on(self) -> None:
+        if self._left is not None:
+            self._timeout.reschedule(asyncio.get_running_loop().time() + self._left)
+            self._left = None
 
 
 @dataclass(slots=True)
@@ -69,12 +125,100 @@ class RunContext:
     parent: RunContext | None = None
     call_id: str | None = None
     """The tool call that this context serves, or that opened this run."""
-    run_id: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
+    run_id: str = field(default_factory=lambda: os.urandom(6).hex())
     usage: Usage = ZERO_USAGE
     """What this run and all below it have spent so far."""
     depth: int = 1
     cancelled: bool = False
     """True once this tool call is being stopped; for a tool in a thread, which nothing interrupts."""
+    node: str | None = None
+    """The node or the member of a team that this run stands for."""
+    extra_tools: tuple[Any, ...] = ()
+    """Tools that the team lends to the agent that runs."""
+    busy: int = 0
+    """Runs, calls and questions under way directly below."""
+    held: int = 0
+    """How many of them wait for a person."""
+    clocks: list[_Clock] = field(default_factory=list[_Clock])
+
+    @property
+    def is_held(self) -> bool:
+        """True when all that goes on below waits for a person."""
+        return 0 < self.held == self.busy
+
+    def enter(self) -> None:
+        """Be under way, as seen from above."""
+        if self.parent is not None:
+            self.parent.count(1, 0)
+
+    def leave(self) -> None:
+        """Be over."""
+        if self.parent is not None:
+            self.parent.count(-1, -1 if self.is_held else 0)
+
+    def count(self, busy: int, held: int) -> None:
+        """Count what begins, ends, or begins to wait directly below."""
+        context: RunContext = self
+        while True:
+            before = context.is_held
+            context.busy += busy
+            context.held += held
+            if context.is_held is before:
+                return
+            for clock in context.clocks:
+                (clock.go_on if before else clock.hold)()
+            if context.parent is None:
+                context.record.wake()
+                return
+            context, busy, held = context.parent, 0, -1 if before else 1
+
+    @asynccontextmanager
+    async def timeout(self, seconds: float | None) -> AsyncGenerator[asyncio.Timeout]:
+        """Be `asyncio.timeout(seconds)`, except that the time a person takes does not count."""
+        async with asyncio.timeout(seconds) as timeout:
+            clock = _Clock(timeout)
+            self.clocks.append(clock)
+            try:
+                yield timeout
+            finally:
+                self.clocks.remove(clock)
+
+    async def ask(self, question: Question | str) -> Any:
+        """Ask a person and return the answer, in the type that the question asks for.
+
+        A prepared answer counts first, then a person is asked. When there is neither, the answer
+        is waited for, and the run shows as `waiting` once nothing else in it can go on.
+        """
+        if isinstance(question, str):
+            question = Question(question)
+        record = self.record
+        record.asked += 1
+        asked = InputRequested(
+            f"q{record.asked}",
+            question.prompt,
+            question.adapter.json_schema(),
+            self.name,
+            question.reason,
+            question.details,
+            self.call_id,
+        )
+        pending = OpenQuestion(question, asked)
+        record.questions[pending.id] = pending
+        await self.emit(asked)
+        if record.prepared is None or not record.prepared.serve(pending):
+            record.attend(pending)
+        self.count(1, 1)
+        try:
+            answer = await pending.answered()
+        finally:
+            self.count(-1, -1)
+            del record.questions[pending.id]
+            pending.close("is over: the run was stopped.")
+            if attendant := pending.attendant:
+                attendant.cancel()
+                await asyncio.wait({attendant})
+        await self.emit(InputReceived(pending.id, pending.answer_json, pending.via))
+        return answer
 
     async def emit(self, event: Event) -> None:
         """Report an event, which must be a new one: run, number and time are written into it."""

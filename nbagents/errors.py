@@ -121,14 +121,13 @@ class OutputError(NbAgentsError):
 
 
 class LimitReached(NbAgentsError):
-    """A limit of the run was reached; `limit` is the field of `Limits`."""
+    """A limit of the run was reached; `limit` is its name, mostly a field of `Limits`."""
 
-    def __init__(self, limit: str, value: object) -> None:
+    def __init__(self, limit: str, value: object, *, fix: str = "") -> None:
         self.limit = limit
         self.value = value
-        super().__init__(
-            f"The run reached its limit of {limit}={value}. Raise it with limits=Limits({limit}=...)."
-        )
+        fix = fix or f"Raise it with limits=Limits({limit}=...)."
+        super().__init__(f"The run reached its limit of {limit}={value}. {fix}")
 
 
 class Cancelled(NbAgentsError):

@@ -21,10 +21,15 @@ from nbagents.messages import (
     ToolResultPart,
     Usage,
 )
+from nbagents.topology import Topology
 
 __all__ = [
     "DurableEvent",
+    "EdgeTaken",
     "Event",
+    "HandedOff",
+    "InputReceived",
+    "InputRequested",
     "MessageFinished",
     "PassingEvent",
     "Retrying",
@@ -32,6 +37,7 @@ __all__ = [
     "RunFailed",
     "RunFinished",
     "RunStarted",
+    "StateChanged",
     "TextDelta",
     "ThinkingDelta",
     "ToolCallDelta",
@@ -71,6 +77,10 @@ class RunStarted(_Stamp):
     model: str | None = None
     note: str | None = None
     """What a reader must know of the model, such as that it is a small one."""
+    node: str | None = None
+    """The node of the graph, or the member of the swarm, whose visit this run is."""
+    topology: Topology | None = None
+    """What the outermost run of a team is made of."""
     type: Literal["run_started"] = "run_started"
 
 
@@ -102,6 +112,65 @@ class ToolFinished(_Stamp):
     traceback: str | None = None
     """For the person at the screen; the model only sees `result`."""
     type: Literal["tool_finished"] = "tool_finished"
+
+
+@dataclass(frozen=True, slots=True)
+class HandedOff(_Stamp):
+    """A member of a swarm gave control to another one."""
+
+    source: str
+    target: str
+    reason: str
+    type: Literal["handed_off"] = "handed_off"
+
+
+@dataclass(frozen=True, slots=True)
+class EdgeTaken(_Stamp):
+    """A graph went along an edge."""
+
+    source: str
+    target: str
+    type: Literal["edge_taken"] = "edge_taken"
+
+
+@dataclass(frozen=True, slots=True)
+class InputRequested(_Stamp):
+    """A run waits for a person."""
+
+    question_id: str
+    """Unique among the runs of one tree: q1, q2, ..."""
+    prompt: str
+    schema: dict[str, Any]
+    """JSON Schema of the answer."""
+    asker: str
+    """Who asks: the name of the agent or of the node."""
+    reason: str = ""
+    details: Any = None
+    """What the question is about, as JSON: the arguments of a call that needs approval."""
+    call_id: str | None = None
+    """The tool call that asks."""
+    type: Literal["input_requested"] = "input_requested"
+
+
+@dataclass(frozen=True, slots=True)
+class InputReceived(_Stamp):
+    """A person answered."""
+
+    question_id: str
+    answer: Any
+    """As JSON; what the schema calls a secret is left out."""
+    via: Literal["form", "stdin", "prepared", "code"]
+    """How the answer came: `prepared` ones stood ready, `code` is `question.answer(...)`."""
+    type: Literal["input_received"] = "input_received"
+
+
+@dataclass(frozen=True, slots=True)
+class StateChanged(_Stamp):
+    """A value that the runs of one tree share was written."""
+
+    key: str
+    value: Any
+    type: Literal["state_changed"] = "state_changed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +267,11 @@ DurableEvent = (
     | MessageFinished
     | ToolStarted
     | ToolFinished
+    | HandedOff
+    | EdgeTaken
+    | InputRequested
+    | InputReceived
+    | StateChanged
     | RunFinished
     | RunFailed
     | RunCancelled

@@ -9,7 +9,11 @@ import pytest
 
 from nbagents import (
     Agent,
+    EdgeTaken,
     FilePart,
+    HandedOff,
+    InputReceived,
+    InputRequested,
     Message,
     MessageFinished,
     Retrying,
@@ -19,6 +23,7 @@ from nbagents import (
     RunStarted,
     Say,
     ScriptedModel,
+    StateChanged,
     TextDelta,
     TextPart,
     ThinkingDelta,
@@ -29,6 +34,7 @@ from nbagents import (
     ToolProgress,
     ToolResultPart,
     ToolStarted,
+    Topology,
     TurnStarted,
     Usage,
 )
@@ -41,6 +47,7 @@ from nbagents.events import (
     messages_of,
 )
 from nbagents.messages import user_message
+from nbagents.topology import Link, TopologyNode
 
 STAMP = {"run_id": "r1", "seq": 7, "at": 1767225600.25}
 SPENT = Usage(10, 5, 2, Decimal("0.000123"))
@@ -53,11 +60,23 @@ SAID = Message(
     "tools",
 )
 
+PICTURED = Topology(
+    "t",
+    (TopologyNode("t", "t", "swarm"), TopologyNode("t/a", "a", "agent", "t", "openai:gpt")),
+    (Link("t/a", "t/a", "output < 3", "flow"),),
+)
+
 EVENTS = [
     RunStarted("a", "agent", (user_message("x"),), "r0", "c0", "openai:gpt", "small", **STAMP),
+    RunStarted("t", "swarm", (), node="n", topology=PICTURED, **STAMP),
     MessageFinished(SAID, **STAMP),
     ToolStarted("c1", "look", {"where": ["here", 1, None, {"deep": True}]}, **STAMP),
     ToolFinished("c1", RESULT, 0.25, "Traceback ...", **STAMP),
+    HandedOff("a", "b", "because", **STAMP),
+    EdgeTaken("a", "b", **STAMP),
+    InputRequested("q1", "Sure?", {"type": "boolean"}, "a", "why", {"x": [1]}, "c1", **STAMP),
+    InputReceived("q1", False, "form", **STAMP),
+    StateChanged("plan", ["x", None], **STAMP),
     RunFinished({"city": "Bern", "sizes": [1.5, None]}, SPENT, "turns=25", **STAMP),
     RunFailed("ValueError", "no", SPENT, **STAMP),
     RunCancelled("Stopped by you", Usage(), **STAMP),

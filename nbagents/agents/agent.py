@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Generic
 from typing_extensions import TypeVar
 
 from nbagents.agents.history import History, KeepAll
+from nbagents.agents.human import handoff_to_user
 from nbagents.agents.loop import Job, run_loop
 from nbagents.agents.output import OUTPUT_TOOL, Output
 from nbagents.context import Limits, RunContext
@@ -19,7 +20,8 @@ from nbagents.messages import Message
 from nbagents.models.base import Model, Settings
 from nbagents.models.registry import resolve_model
 from nbagents.models.retry import RetryPolicy
-from nbagents.runnable import Result, Runnable
+from nbagents.runnable import Result, Runnable, RunnableTool
+from nbagents.runnable.sketch import Sketch
 from nbagents.tools.base import Tool
 from nbagents.tools.function import FunctionTool, tool
 
@@ -52,6 +54,8 @@ class Agent(Runnable[T], Generic[T]):
     """Whatever pydantic can check: a model, a dataclass, `list[...]`, `Literal[...]`."""
     description: str = field(default="", kw_only=True)
     """For other agents, which may call this one."""
+    approve: Sequence[str] = field(default=(), kw_only=True)
+    """Patterns, such as `delete_*`, of the tools that a person has to allow at each call."""
     settings: Settings = field(default_factory=Settings, kw_only=True)
     history: History = field(default_factory=KeepAll, kw_only=True)
     retries: RetryPolicy = field(default_factory=RetryPolicy, kw_only=True)
@@ -67,6 +71,8 @@ class Agent(Runnable[T], Generic[T]):
             raise UserError(message)
         if isinstance(self.tools, (str, Tool, Runnable)) or not hasattr(self.tools, "__iter__"):
             raise UserError(f"tools={self.tools!r} is no list. Put it into one: tools=[...]")
+        if isinstance(self.approve, str):
+            raise UserError(f"approve={self.approve!r} is no list. Put it into one: approve=[...]")
         object.__setattr__(self, "tools", tuple(self.tools))
         _ = self.tool_table, self.output
 
@@ -116,19 +122,41 @@ class Agent(Runnable[T], Generic[T]):
         """Make a tool of it, which other agents may call."""
         return super().as_tool(name, description or self.purpose)
 
+    @property
+    def is_team(self) -> bool:
+        """Tell whether there is more than one thing in it that can be run."""
+        return any(isinstance(tool, RunnableTool) for tool in self.tool_table.values())
+
+    def sketch(self, sketch: Sketch, id: str, parent: str | None) -> None:
+        """Draw the agent, its tools, and the agents that it uses."""
+        model = self.model if isinstance(self.model, str | None) else self.model.name
+        sketch.add(id, id.rpartition("/")[2], self.kind, parent, model or "")
+        for name, usable in self.tool_table.items():
+            inner = f"{id}/{name}"
+            if usable is handoff_to_user:
+                sketch.ask_human(id)
+                continue
+            if isinstance(usable, RunnableTool):
+                usable.runnable.sketch(sketch, inner, parent)
+            else:
+                sketch.add(inner, name, "tool", parent)
+            sketch.link(id, inner, kind="tool")
+
     async def execute(self, ctx: RunContext, messages: Sequence[Message]) -> Result[T]:
         """Ask the model, run the tools that it asks for, and so on until it answers."""
+        lent: dict[str, Tool] = {tool.spec.name: tool for tool in ctx.extra_tools}
         job = Job(
             agent=self.name,
             model=resolve_model(self.model),
             system=self.instructions,
-            tools=self.tool_table,
+            tools={**self.tool_table, **lent} if lent else self.tool_table,
+            approve=tuple(self.approve),
             output=self.output,
             settings=self.settings,
             history=self.history,
             retries=self.retries,
         )
-        return Result(await run_loop(ctx, job, list(messages)))
+        return await run_loop(ctx, job, list(messages))
 
 
 def _as_tool(usable: Usable) -> Tool:

@@ -12,13 +12,14 @@ from typing import Any, Generic, TypeVar
 from pydantic_core import from_json
 
 from nbagents.agents.history import Ask, History
+from nbagents.agents.human import approve
 from nbagents.agents.output import OUTPUT_TOOL, Output, RejectedError
 from nbagents.context import RunContext
 from nbagents.errors import (
     ContextOverflow,
     ModelError,
     OutputError,
-    ToolRetry,
+    ToolError,
     UserError,
     unknown_name,
 )
@@ -31,6 +32,7 @@ from nbagents.events import (
     interrupted_result,
 )
 from nbagents.messages import (
+    FilePart,
     Message,
     TextPart,
     ToolCallPart,
@@ -40,6 +42,7 @@ from nbagents.messages import (
 from nbagents.models.base import Model, ModelDone, ModelRequest, PartDone, Settings
 from nbagents.models.collect import Collector
 from nbagents.models.retry import RetryPolicy
+from nbagents.runnable import Result
 from nbagents.tools.base import Tool, ToolResult
 
 __all__ = ["Job", "run_loop"]
@@ -57,14 +60,18 @@ class Job(Generic[T]):
     model: Model
     system: str
     tools: dict[str, Tool]
+    approve: tuple[str, ...]
+    """Patterns of the names of tools that a person has to allow."""
     output: Output[T]
     settings: Settings
     history: History
     retries: RetryPolicy
 
 
-async def run_loop(ctx: RunContext, job: Job[T], messages: list[Message]) -> T:
+async def run_loop(ctx: RunContext, job: Job[T], messages: list[Message]) -> Result[T]:
     """Go on with a conversation until the model has answered; `messages` grows on the way.
+
+    Ends without an answer of the type that was asked for when a tool passes control on.
 
     Raises `LimitReached`, `ModelError`, and `OutputError` when the answer never fits.
     """
@@ -81,7 +88,11 @@ async def run_loop(ctx: RunContext, job: Job[T], messages: list[Message]) -> T:
         if calls and final is None:
             messages.append(message)
             await ctx.emit(MessageFinished(message))
-            messages.append(await _run_tools(ctx, job.tools, calls))
+            results, ends_run = await _run_tools(ctx, job, calls)
+            messages.append(results)
+            if ends_run:
+                passed_on: Any = message.text
+                return Result(passed_on)
             forcing.clear()
             continue
         text = message.text if final is None else final.args
@@ -97,7 +108,8 @@ async def run_loop(ctx: RunContext, job: Job[T], messages: list[Message]) -> T:
         if final is not None:
             message = replace(message, parts=(TextPart(text),), stop="end")
         await ctx.emit(MessageFinished(message))
-        return output
+        files = tuple(part for part in message.parts if isinstance(part, FilePart))
+        return Result(output, files)
 
 
 def _first_request(job: Job[Any]) -> ModelRequest:
@@ -215,49 +227,60 @@ async def _keep_partial(
 
 
 async def _run_tools(
-    ctx: RunContext, tools: dict[str, Tool], calls: Sequence[ToolCallPart]
-) -> Message:
-    """Run the tools of one turn at once; the results keep the order of the calls."""
+    ctx: RunContext, job: Job[Any], calls: Sequence[ToolCallPart]
+) -> tuple[Message, bool]:
+    """Run the tools of one turn at once; the results keep the order of the calls.
+
+    The second value tells whether one of them has passed control on.
+    """
     slots = asyncio.Semaphore(max(1, ctx.limits.parallel_tools))
 
-    async def one(call: ToolCallPart) -> ToolResultPart:
+    async def one(call: ToolCallPart) -> tuple[ToolResultPart, bool]:
         async with slots:
-            return await _run_tool(ctx, tools, call)
+            inner = ctx.for_call(call.call_id)
+            inner.enter()
+            try:
+                return await _run_tool(inner, job, call)
+            finally:
+                inner.leave()
 
     try:
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(one(call)) for call in calls]
     except BaseExceptionGroup as failures:
         raise failures.exceptions[0] from None
-    return Message("user", tuple(task.result() for task in tasks))
+    results, ends = zip(*(task.result() for task in tasks), strict=True)
+    return Message("user", results), any(ends)
 
 
-async def _run_tool(ctx: RunContext, tools: dict[str, Tool], call: ToolCallPart) -> ToolResultPart:
+async def _run_tool(
+    ctx: RunContext, job: Job[Any], call: ToolCallPart
+) -> tuple[ToolResultPart, bool]:
     """Run one tool, or say why it cannot be run: it never runs on guessed arguments."""
     clock = time.monotonic()
-    tool = tools.get(call.name)
+    tool = job.tools.get(call.name)
     if tool is None:
-        result = _refusal(str(unknown_name("tool", call.name, tools)))
+        result = _refusal(str(unknown_name("tool", call.name, job.tools)))
     else:
         try:
             args = tool.parse(call.args)
-        except ToolRetry as error:
+            shown = from_json(call.args or "{}")
+            await approve(ctx, tool, args, shown, job.approve)
+        except ToolError as error:
             result = _refusal(str(error))
         else:
-            inner = ctx.for_call(call.call_id)
-            shown = from_json(call.args or "{}")
             await ctx.emit(ToolStarted(call.call_id, call.name, shown))
             try:
-                result = await tool.call(inner, args)
+                result = await tool.call(ctx, args)
             except BaseException:
-                inner.cancelled = True
+                ctx.cancelled = True
                 seconds = time.monotonic() - clock
                 await ctx.emit(ToolFinished(call.call_id, interrupted_result(call), seconds))
                 raise
     part = ToolResultPart(call.call_id, call.name, result.content, result.is_error)
     seconds = time.monotonic() - clock
     await ctx.emit(ToolFinished(call.call_id, part, seconds, result.traceback))
-    return part
+    return part, result.ends_run
 
 
 def _refusal(problem: str) -> ToolResult:

@@ -17,11 +17,12 @@ from nbagents.models.registry import VENDORS
 from nbagents.notebook.arguments import options_of
 from nbagents.notebook.commands import COMMANDS
 from nbagents.notebook.magics import AgentMagics
+from nbagents.notebook.team_magics import TeamMagics
 from nbagents.tools.base import Tool
 
 __all__ = ["complete"]
 
-_MAGIC = re.compile(r"^\s*(?:[A-Za-z_]\w*\s*=\s*)?%{1,2}(agent|ask|nbagents)\s(.*)$")
+_MAGIC = re.compile(r"^\s*(?:[A-Za-z_]\w*\s*=\s*)?%{1,2}(agent|ask|graph|nbagents|swarm)\s(.*)$")
 _VALUED = re.compile(r"(?:^|\s)(--?[A-Za-z][\w-]*)(?:\s+|=)(\S*)$")
 
 
@@ -56,9 +57,10 @@ def _candidates(magics: AgentMagics, magic: str, before: str) -> Iterable[str]:
         return _values(magics, valued[1])
     word = before.rpartition(" ")[2]
     if word.startswith("-"):
-        known = options_of(getattr(AgentMagics, magic))
+        holder = TeamMagics if magic in {"graph", "swarm"} else AgentMagics
+        known = options_of(getattr(holder, magic))
         return sorted(name for name in known if name not in {"-h", "--help"})
-    return sorted(magics.runnables()) if magic == "ask" and before.count(" ") == 0 else ()
+    return sorted(magics.namespace.runnables()) if magic == "ask" and before.count(" ") == 0 else ()
 
 
 def _values(magics: AgentMagics, option: str) -> Iterable[str]:
@@ -66,13 +68,15 @@ def _values(magics: AgentMagics, option: str) -> Iterable[str]:
         case "-m" | "--model":
             return [f"{prefix}:{vendor.default}" for prefix, vendor in VENDORS.items()]
         case "-t" | "--tools":
-            return sorted(name for name, value in magics.variables.items() if _is_tool(name, value))
+            return sorted(
+                name for name, value in magics.namespace.variables.items() if _is_tool(name, value)
+            )
         case "--uses":
-            return sorted(magics.runnables())
+            return sorted(magics.namespace.runnables())
         case "--out":
             return sorted(
                 name
-                for name, value in magics.variables.items()
+                for name, value in magics.namespace.variables.items()
                 if isinstance(value, type) and not name.startswith("_")
             )
     return ()

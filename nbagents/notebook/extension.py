@@ -5,20 +5,21 @@ from __future__ import annotations
 from typing import Any
 
 from IPython.core.interactiveshell import InteractiveShell
-from IPython.display import display
 
+from nbagents import questions
 from nbagents.notebook.completion import complete
-from nbagents.notebook.live import bundle
+from nbagents.notebook.forms.human import NotebookHuman
+from nbagents.notebook.live import show_run
 from nbagents.notebook.magics import AgentMagics
 from nbagents.notebook.rewrite import Rewriter
-from nbagents.notebook.view import RunView
+from nbagents.notebook.team_magics import TeamMagics
 from nbagents.notebook.wakeup import Wakeup
 from nbagents.runnable import Run
 
 __all__ = ["Extension", "load", "unload"]
 
 _TARGET = f"get_ipython().magics_manager.registry[{AgentMagics.__name__!r}].awaited"
-_NAMES = ("agent", "ask", "agents", "runs", "nbagents")
+_NAMES = ("agent", "ask", "agents", "graph", "nbagents", "runs", "swarm")
 
 
 class Extension:
@@ -27,17 +28,21 @@ class Extension:
     def __init__(self, shell: InteractiveShell) -> None:
         self._shell = shell
         self._magics = AgentMagics(shell)
-        shell.register_magics(self._magics)
+        shell.register_magics(self._magics, TeamMagics(shell, self._magics.namespace))
         self._rewriter = Rewriter(shell, ("ask",), _TARGET)
         shell.display_formatter.ipython_display_formatter.for_type(Run, self._show_run)
         shell.events.register("pre_run_cell", self._forget_shown)
         self._wakeup = Wakeup() if hasattr(shell, "kernel") and Wakeup.possible() else None
         self._matcher = complete(self._magics)
         shell.Completer.custom_matchers.insert(0, self._matcher)
+        self._human = NotebookHuman(shell)
+        questions.meet(self._human)
 
     def remove(self) -> None:
         """Undo everything."""
         shell = self._shell
+        questions.meet(None)
+        self._human.remove()
         if self._wakeup is not None:
             self._wakeup.remove()
         shell.Completer.custom_matchers.remove(self._matcher)
@@ -47,7 +52,8 @@ class Extension:
         for kind in shell.magics_manager.magics.values():
             for name in _NAMES:
                 kind.pop(name, None)
-        shell.magics_manager.registry.pop(AgentMagics.__name__, None)
+        for magics in (AgentMagics, TeamMagics):
+            shell.magics_manager.registry.pop(magics.__name__, None)
 
     def _forget_shown(self, _info: object) -> None:
         self._magics.shown.clear()
@@ -55,7 +61,7 @@ class Extension:
     def _show_run(self, run: Run[Any]) -> None:
         """Draw a run, unless its own cell has just done so."""
         if run.events and run.run_id not in self._magics.shown:
-            display(bundle(RunView(run.events), run.events[-1].at), raw=True)
+            show_run(run)
 
 
 _loaded: dict[int, Extension] = {}

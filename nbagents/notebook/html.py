@@ -5,13 +5,31 @@ from __future__ import annotations
 import base64
 import html
 import json
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from nbagents.messages import FilePart, Usage
 from nbagents.notebook.safe_markdown import code_block, to_html
-from nbagents.notebook.view import FileItem, Item, NoteItem, RunNode, RunView, TextItem, ToolItem
+from nbagents.notebook.view import (
+    FileItem,
+    HandoffItem,
+    Item,
+    NoteItem,
+    QuestionItem,
+    RunNode,
+    RunView,
+    TextItem,
+    ToolItem,
+)
 
-__all__ = ["draw_html", "facts_of", "one_line", "pretty", "status_words"]
+__all__ = [
+    "answer_words",
+    "draw_html",
+    "facts_of",
+    "one_line",
+    "pretty",
+    "status_words",
+]
 
 _BLUE = "var(--jp-brand-color1,#1976d2)"
 _GREEN = "var(--jp-success-color1,#2e7d32)"
@@ -26,6 +44,7 @@ _RUN_SIGNS = {
     "limited": ("⚠", "stopped at a limit", _ORANGE),
     "failed": ("✗", "failed", _RED),
     "stopped": ("■", "stopped", _GREY),
+    "waiting": ("?", "waiting for you", _ORANGE),
 }
 _TOOL_SIGNS = {
     "writing": ("●", "", _BLUE),
@@ -37,6 +56,12 @@ _TOOL_SIGNS = {
 _SHORT_ARGS = 90
 _SHOWN_RESULT = 4_000
 _SHOWN_RESULT_LIVE = 300
+_WAYS = {
+    "form": "you answered at {time}",
+    "stdin": "you answered at {time}",
+    "code": "answered at {time} by code",
+    "prepared": "answered at {time}, as prepared",
+}
 _SAFE_IMAGES = {"image/png", "image/jpeg", "image/gif", "image/webp"}
 
 
@@ -50,17 +75,30 @@ def draw_html(view: RunView, now: float, *, whole: bool = True) -> str:
 
     A view that is not drawn whole names its files and begins its tools' results, no more.
     """
-    return "" if view.root is None else _run(view.root, _Frame(now, whole), outermost=True)
+    if view.root is None:
+        return ""
+    ending = ""
+    if view.ending:
+        ending = f'<p role="status" style="margin:6px 0 2px 15px">{_code_words(view.ending)}</p>'
+    return _run(view.root, _Frame(now, whole), outermost=True) + ending
 
 
 def status_words(node: RunNode) -> tuple[str, str]:
     """Return the sign and the words for how a run is doing."""
-    sign, words, _ = _RUN_SIGNS[node.status]
+    sign, words, _ = _RUN_SIGNS[_shown_status(node)]
+    if node.waiting:
+        return sign, words
+    if node.status == "asking" and node.kind not in {"agent", "remote"}:
+        words = "running"
     if node.status == "asking" and any(
         isinstance(item, ToolItem) and item.status == "running" for item in node.items
     ):
         words = "using tools"
     return sign, words
+
+
+def _shown_status(node: RunNode) -> str:
+    return "waiting" if node.waiting and not node.is_over else node.status
 
 
 def facts_of(node: RunNode, now: float) -> list[str]:
@@ -84,7 +122,7 @@ def _usage_facts(usage: Usage) -> list[str]:
 
 def _run(node: RunNode, frame: _Frame, *, outermost: bool) -> str:
     sign, words = status_words(node)
-    color = _RUN_SIGNS[node.status][2]
+    color = _RUN_SIGNS[_shown_status(node)][2]
     body = "".join(_items(node, frame))
     if node.reason and node.status in {"failed", "limited", "stopped"}:
         body += _ending(node, color)
@@ -112,6 +150,11 @@ def _run(node: RunNode, frame: _Frame, *, outermost: bool) -> str:
 def _items(node: RunNode, frame: _Frame) -> list[str]:
     typed = node.is_over and node.output is not None and not isinstance(node.output, str)
     last = len(node.items) - 1
+    if not node.items and node.is_over and node.output is not None:
+        # A function says nothing on its way.
+        text = node.output if isinstance(node.output, str) else pretty(node.output)
+        longest = _SHOWN_RESULT if frame.whole else _SHOWN_RESULT_LIVE
+        return [code_block(_clipped(text, longest))]
     return [
         code_block(pretty(node.output))
         if typed and index == last and isinstance(item, TextItem)
@@ -129,6 +172,16 @@ def _item(node: RunNode, item: Item, frame: _Frame) -> str:
             return f"<div>{to_html(item.text)}</div>"
         case ToolItem():
             return _tool(item, frame)
+        case RunNode():
+            return _member(item, frame)
+        case QuestionItem():
+            return _question(item)
+        case HandoffItem(source=source, target=target, reason=reason):
+            return (
+                f'<p style="margin:6px 0"><span style="color:{_BLUE}">→</span> '
+                f"<b>{html.escape(source)}</b> hands over to <b>{html.escape(target)}</b>: "
+                f"{html.escape(reason)}</p>"
+            )
         case FileItem(part=part):
             return _file(part, frame)
         case NoteItem(text=text):
@@ -136,6 +189,51 @@ def _item(node: RunNode, item: Item, frame: _Frame) -> str:
                 f'<p style="margin:4px 0;font-size:.86em"><span style="color:{_ORANGE}">⚠</span> '
                 f"{html.escape(text)}</p>"
             )
+
+
+def _member(node: RunNode, frame: _Frame) -> str:
+    """Draw what a member of a team did; what a graph has left behind is folded."""
+    sign, words = status_words(node)
+    color = _RUN_SIGNS[_shown_status(node)][2]
+    facts = (
+        [words, *facts_of(node, frame.now)] if words != "finished" else facts_of(node, frame.now)
+    )
+    folded = node.is_over and node.status == "finished" and node.leads_on
+    told = html.escape(" · ".join(facts))
+    return (
+        f'<details{"" if folded else " open"} style="margin:4px 0">'
+        f'<summary><span style="color:{color}">{sign}</span> <b>{html.escape(node.name)}</b>'
+        f'<span style="opacity:.72;font-size:.86em"> · {told}</span></summary>'
+        f'<div style="padding-left:14px;border-left:1px solid rgba(127,127,127,.35);'
+        f'margin-left:5px">{_run(node, frame, outermost=False)}</div></details>'
+    )
+
+
+def _question(item: QuestionItem) -> str:
+    asked = item.asked
+    reason = (
+        f' <span style="opacity:.72">{html.escape(asked.reason)}</span>' if asked.reason else ""
+    )
+    details = "" if asked.details is None else code_block(_clipped(pretty(asked.details), 2_000))
+    color = _ORANGE if item.is_open else _GREEN if item.received else _GREY
+    return (
+        f'<div style="margin:4px 0;border-left:3px solid {color};padding-left:10px">'
+        f"<b>{html.escape(asked.asker)}</b> asks: {html.escape(asked.prompt)}{reason}{details}"
+        f'<div><span style="color:{color}">{answer_words(item)[0]}</span> '
+        f"{html.escape(answer_words(item)[1])}</div></div>"
+    )
+
+
+def answer_words(item: QuestionItem) -> tuple[str, str]:
+    """Return a sign, and the words that say what became of a question."""
+    if item.received is None:
+        return ("?", "waiting for you") if item.is_open else ("■", "not answered")
+    answer = item.received.answer
+    text = answer if isinstance(answer, str) else _plain(answer)
+    how = _WAYS[item.received.via].format(
+        time=datetime.fromtimestamp(item.received.at).astimezone().strftime("%H:%M")
+    )
+    return "✓", f"{how}: {_clipped(text, 1_000)}"
 
 
 def _thinking(text: str, *, still: bool) -> str:
@@ -161,7 +259,8 @@ def _tool(tool: ToolItem, frame: _Frame) -> str:
     if tool.progress is not None:
         tail.append(_clipped(_plain(tool.progress), _SHORT_ARGS))
     told = "".join(f" · {html.escape(words)}" for words in tail)
-    opened = " open" if tool.status in {"running", "failed"} else ""
+    asked = any(question.is_open for question in tool.questions)
+    opened = " open" if asked or tool.status in {"running", "failed"} else ""
     return (
         f'<details{opened} style="margin:4px 0"><summary style="font-size:.9em">'
         f'<span style="color:{color}">{sign}</span> {called}'
@@ -175,6 +274,7 @@ def _tool_body(tool: ToolItem, frame: _Frame) -> str:
     body = ""
     if tool.args and len(_plain(tool.args)) > _SHORT_ARGS:
         body += code_block(pretty(tool.args))
+    body += "".join(_question(question) for question in tool.questions)
     body += "".join(_run(run, frame, outermost=False) for run in tool.runs)
     if tool.result is not None:
         longest = _SHOWN_RESULT if frame.whole else _SHOWN_RESULT_LIVE
@@ -210,6 +310,12 @@ def _file(part: FilePart, frame: _Frame) -> str:
             f'<img alt="{name}" style="max-width:100%" src="data:{part.media_type};base64,{data}">'
         )
     return f"<p>[file: {name}, {len(part.data):,} bytes]</p>"
+
+
+def _code_words(text: str) -> str:
+    """Set what stands behind the first colon as code."""
+    words, _, code = text.partition(": ")
+    return f"{html.escape(words)}: <code>{html.escape(code)}</code>"
 
 
 def one_line(args: dict[str, Any]) -> str:

@@ -10,8 +10,18 @@ from IPython.core.interactiveshell import InteractiveShell
 from IPython.display import display
 
 from nbagents.errors import Cancelled
-from nbagents.events import TextDelta, ThinkingDelta, ToolFinished, ToolStarted
+from nbagents.events import (
+    Event,
+    HandedOff,
+    InputRequested,
+    RunStarted,
+    TextDelta,
+    ThinkingDelta,
+    ToolFinished,
+    ToolStarted,
+)
 from nbagents.notebook.html import draw_html
+from nbagents.notebook.pictures import LivePicture, picture_bundle
 from nbagents.notebook.safe_markdown import clean
 from nbagents.notebook.text import draw_markdown, draw_plain, header
 from nbagents.notebook.view import RunView
@@ -24,6 +34,7 @@ __all__ = [
     "TerminalCanvas",
     "bundle",
     "canvas_for",
+    "show_run",
     "watch",
 ]
 
@@ -56,11 +67,11 @@ class Canvas(Protocol):
         """Take the place in the output, in the cell that calls."""
         ...
 
-    def touch(self, event: object) -> None:
+    def touch(self, event: Event) -> None:
         """Draw soon: the view has changed by this event."""
         ...
 
-    def finish(self) -> None:
+    async def finish(self) -> None:
         """Draw the last frame."""
         ...
 
@@ -71,10 +82,10 @@ class QuietCanvas:
     def start(self, view: RunView) -> None:
         """Do nothing."""
 
-    def touch(self, event: object) -> None:
+    def touch(self, event: Event) -> None:
         """Do nothing."""
 
-    def finish(self) -> None:
+    async def finish(self) -> None:
         """Do nothing."""
 
 
@@ -89,6 +100,7 @@ class NotebookCanvas:
         self._mime = mime
         self._view: RunView | None = None
         self._handle: Any = None
+        self._picture: LivePicture | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._last_frame = ""
         self._drawn_at = 0.0
@@ -97,30 +109,34 @@ class NotebookCanvas:
         self._shown = 0
 
     def start(self, view: RunView) -> None:
-        """Make the display handle; whatever comes later is an update of it."""
+        """Make the display handles; whatever comes later is an update of them."""
         self._view = view
+        if view.topology is not None:
+            self._picture = LivePicture(view, view.topology, live=self._mime == "text/html")
         self._handle = display({"text/plain": ""}, raw=True, display_id=True)
 
-    def touch(self, event: object) -> None:
+    def touch(self, event: Event) -> None:
         """Draw at once if the last frame is old enough, else when it is."""
         if isinstance(event, (TextDelta, ThinkingDelta)):
             self._shown += len(event.text)
-        elif isinstance(event, (ToolStarted, ToolFinished)):
+        elif isinstance(event, (ToolStarted, ToolFinished, RunStarted, InputRequested)):
             self._shown += _SHOWN_OF_TOOL
+        if self._picture is not None:
+            self._picture.touch(event)
         self._touched_at = time.monotonic()
         if self._timer is None:
             wait = self._drawn_at + _FRAME_SECONDS - self._touched_at
             self._timer = asyncio.get_running_loop().call_later(max(0.0, wait), self._draw)
 
-    def finish(self) -> None:
+    async def finish(self) -> None:
         """Draw everything once more, in every form."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if self._view is not None and self._view.root is not None:
+        if self._view is not None:
             self._handle.update(bundle(self._view), raw=True)
-        else:
-            self._handle.update({"text/plain": "", "text/html": ""}, raw=True)
+        if self._picture is not None:
+            await self._picture.finish()
 
     def _frame(self) -> str:
         assert self._view is not None
@@ -146,7 +162,8 @@ class NotebookCanvas:
             self._sent += size
             self._last_frame, self._drawn_at = frame, now
         root = self._view.root
-        quiet = root is not None and not root.is_over and root.status == "asking"
+        asking = root is not None and not root.is_over and root.status == "asking"
+        quiet = asking and not root.waiting
         self._timer = loop.call_later(_TICK_SECONDS, self._draw) if quiet else None
 
 
@@ -161,9 +178,13 @@ class TerminalCanvas:
         """Remember the view for the closing line."""
         self._view = view
 
-    def touch(self, event: object) -> None:
-        """Print text as it comes, and a line for each tool."""
+    def touch(self, event: Event) -> None:
+        """Print text as it comes, and a line for each tool and each member of a team."""
         match event:
+            case RunStarted(node=str(node)):
+                self._print(f"[{node}]\n", own_line=True)
+            case HandedOff(source=source, target=target, reason=reason):
+                self._print(f"[{source} hands over to {target}: {reason}]\n", own_line=True)
             case TextDelta(text=text):
                 self._print(text)
             case ToolStarted(name=name):
@@ -173,10 +194,12 @@ class TerminalCanvas:
             case _:
                 return
 
-    def finish(self) -> None:
+    async def finish(self) -> None:
         """Print the header as the last line."""
         if self._view is not None and self._view.root is not None:
             self._print(f"[{header(self._view.root, time.time())}]\n", own_line=True)
+            if self._view.ending:
+                self._print(f"{self._view.ending}\n")
 
     def _print(self, text: str, *, own_line: bool = False) -> None:
         if own_line and not self._fresh_line:
@@ -204,17 +227,38 @@ async def watch(stream: RunStream[Any], canvas: Canvas) -> Run[Any]:
     Raises what the run raised, and `Cancelled` if a tool has ended it, after its last frame.
     """
     view = RunView()
-    canvas.start(view)
     try:
         async with stream:
             async for event in stream:
+                begins = view.root is None
                 view.apply(event)
+                if begins:
+                    canvas.start(view)
                 canvas.touch(event)
     finally:
+        begins = view.root is None
         for event in stream.rest():
             view.apply(event)
-        canvas.finish()
+        if begins and view.root is not None:
+            canvas.start(view)
+        view.ending = how_to_go_on(stream.run)
+        await canvas.finish()
     run = stream.run
     if run.status == "cancelled":
         raise Cancelled(run.reason)
     return run
+
+
+def how_to_go_on(run: Run[Any]) -> str:
+    """Say how a run that waits is resumed in the next cell, where `_` is the run."""
+    return run.how_to_go_on.replace("await run.", "await _.")
+
+
+def show_run(run: Run[Any]) -> None:
+    """Draw a run that is not being watched."""
+    view = RunView(run.events)
+    view.ending = how_to_go_on(run)
+    now = run.events[-1].at
+    if view.topology is not None:
+        display(picture_bundle(view, view.topology, now), raw=True)
+    display(bundle(view, now), raw=True)

@@ -5,9 +5,19 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator
 
-from nbagents.notebook.html import facts_of, one_line, pretty, status_words
+from nbagents.notebook.html import answer_words, facts_of, one_line, pretty, status_words
 from nbagents.notebook.safe_markdown import to_safe_markdown
-from nbagents.notebook.view import FileItem, Item, NoteItem, RunNode, RunView, TextItem, ToolItem
+from nbagents.notebook.view import (
+    FileItem,
+    HandoffItem,
+    Item,
+    NoteItem,
+    QuestionItem,
+    RunNode,
+    RunView,
+    TextItem,
+    ToolItem,
+)
 
 __all__ = ["draw_markdown", "draw_plain", "header"]
 
@@ -27,12 +37,15 @@ def draw_plain(view: RunView, now: float) -> str:
     """Draw the whole view as plain text; the header comes last, so that text only grows."""
     if view.root is None:
         return ""
-    return "\n".join((*_plain_run(view.root), f"[{header(view.root, now)}]"))
+    ending = [view.ending] if view.ending else []
+    return "\n".join((*_plain_run(view.root), f"[{header(view.root, now)}]", *ending))
 
 
 def _plain_run(node: RunNode) -> Iterator[str]:
     for item in node.items:
         yield from _plain_item(node, item)
+    if not node.items and node.is_over and node.output is not None:
+        yield node.output if isinstance(node.output, str) else pretty(node.output)
     if node.reason and node.status in _ENDINGS:
         yield f"{_ENDINGS[node.status]}{node.reason}"
 
@@ -46,15 +59,29 @@ def _plain_item(node: RunNode, item: Item) -> Iterator[str]:
             yield pretty(node.output) if typed and item is node.items[-1] else item.text
         case ToolItem():
             yield f"{_TOOL_SIGNS[item.status]} {item.name}({one_line(item.args or {})})"
+            for question in item.questions:
+                yield textwrap.indent(_plain_question(question), "  ")
             for run in item.runs:
                 yield textwrap.indent("\n".join(_plain_run(run)), f"  {run.name}| ")
             if item.result is not None and (item.result.is_error or not item.runs):
                 told = textwrap.shorten(item.result.text, _SHOWN_RESULT, placeholder="…")
                 yield textwrap.indent(told, "  = ")
+        case RunNode():
+            yield f"{status_words(item)[0]} {item.name}"
+            yield textwrap.indent("\n".join(_plain_run(item)), "  | ")
+        case QuestionItem():
+            yield _plain_question(item)
+        case HandoffItem(source=source, target=target, reason=reason):
+            yield f"→ {source} hands over to {target}: {reason}"
         case FileItem(part=part):
             yield f"[file: {part.name or part.media_type}]"
         case NoteItem(text=text):
             yield f"! {text}"
+
+
+def _plain_question(item: QuestionItem) -> str:
+    sign, words = answer_words(item)
+    return f"{item.asked.asker} asks: {item.asked.prompt}\n{sign} {words}"
 
 
 def draw_markdown(view: RunView, now: float) -> str:
@@ -62,7 +89,9 @@ def draw_markdown(view: RunView, now: float) -> str:
     node = view.root
     if node is None:
         return ""
-    return "\n\n".join((*_markdown_run(node), f"*{to_safe_markdown(header(node, now))}*"))
+    ending = [to_safe_markdown(view.ending)] if view.ending else []
+    head = f"*{to_safe_markdown(header(node, now))}*"
+    return "\n\n".join((*_markdown_run(node), head, *ending))
 
 
 def _markdown_run(node: RunNode) -> Iterator[str]:
@@ -73,6 +102,9 @@ def _markdown_run(node: RunNode) -> Iterator[str]:
                 yield f"```json\n{pretty(node.output)}\n```"
             else:
                 yield to_safe_markdown(item.text)
+        elif isinstance(item, RunNode):
+            yield f"**{to_safe_markdown(item.name)}** {status_words(item)[0]}"
+            yield from _markdown_run(item)
         else:
             # No code block: what is code depends on what stands before it. Two spaces end a line.
             lines = "\n".join(_plain_item(node, item)).split("\n")

@@ -9,7 +9,11 @@ from typing import Any, Literal
 from pydantic_core import from_json
 
 from nbagents.events import (
+    EdgeTaken,
     Event,
+    HandedOff,
+    InputReceived,
+    InputRequested,
     MessageFinished,
     Retrying,
     RunCancelled,
@@ -34,8 +38,20 @@ from nbagents.messages import (
     ToolResultPart,
     Usage,
 )
+from nbagents.notebook.states import States
+from nbagents.topology import Topology
 
-__all__ = ["FileItem", "Item", "NoteItem", "RunNode", "RunView", "TextItem", "ToolItem"]
+__all__ = [
+    "FileItem",
+    "HandoffItem",
+    "Item",
+    "NoteItem",
+    "QuestionItem",
+    "RunNode",
+    "RunView",
+    "TextItem",
+    "ToolItem",
+]
 
 NodeStatus = Literal["asking", "answering", "finished", "limited", "failed", "stopped"]
 ToolStatus = Literal["writing", "running", "done", "failed", "stopped"]
@@ -71,6 +87,24 @@ class NoteItem:
 
 
 @dataclass(slots=True)
+class HandoffItem:
+    """Control passed from one member of a swarm to another."""
+
+    source: str
+    target: str
+    reason: str
+
+
+@dataclass(slots=True)
+class QuestionItem:
+    """A question to a person, and the answer."""
+
+    asked: InputRequested
+    received: InputReceived | None = None
+    is_open: bool = True
+
+
+@dataclass(slots=True)
 class ToolItem:
     """A call of a tool, and the runs that it opened."""
 
@@ -85,14 +119,13 @@ class ToolItem:
     seconds: float = 0.0
     traceback: str | None = None
     runs: list[RunNode] = field(default_factory=list)
+    questions: list[QuestionItem] = field(default_factory=list)
 
 
 _STOP_NOTES = {
     "length": "The answer was cut off: it reached its longest length.",
     "filtered": "The vendor's content filter ended the answer.",
 }
-
-Item = TextItem | FileItem | NoteItem | ToolItem
 
 
 @dataclass(slots=True)
@@ -107,6 +140,8 @@ class RunNode:
     question: str
     started: float
     parent: RunNode | None = None
+    path: str = ""
+    """Its node in the topology."""
     status: NodeStatus = "asking"
     reason: str = ""
     error: str = ""
@@ -114,6 +149,10 @@ class RunNode:
     ended: float | None = None
     usage: Usage = ZERO_USAGE
     items: list[Item] = field(default_factory=list)
+    waiting: int = 0
+    """Open questions to a person, here and in all runs below."""
+    leads_on: bool = False
+    """True once a graph went on from here."""
     turn_start: int = 0
     """Index of the first item of the message that is being made."""
     calls: dict[int, ToolItem] = field(default_factory=dict)
@@ -129,6 +168,9 @@ class RunNode:
         return max(0.0, (self.ended or now) - self.started)
 
 
+Item = TextItem | FileItem | NoteItem | HandoffItem | QuestionItem | ToolItem | RunNode
+
+
 class RunView:
     """All that is drawn of one tree of runs. Feed it every event, in order."""
 
@@ -136,6 +178,11 @@ class RunView:
         self.root: RunNode | None = None
         self._nodes: dict[str, RunNode] = {}
         self._tools: dict[tuple[str, str], ToolItem] = {}
+        self._questions: dict[str, tuple[RunNode, QuestionItem]] = {}
+        self.ending = ""
+        """What a reader can do about a run that waits."""
+        self.topology: Topology | None = None
+        self.states = States()
         for event in events:
             self.apply(event)
 
@@ -163,12 +210,23 @@ class RunView:
             case ToolStarted(call_id=call_id, args=args):
                 tool = self._tool(node, call_id, event.name)
                 tool.status, tool.args = "running", args
+                self.states.use(f"{node.path}/{tool.name}", tool)
             case ToolProgress(call_id=call_id, data=data):
                 self._tool(node, call_id, "").progress = data
             case ToolFinished():
                 self._finish_tool(node, event)
             case Retrying():
                 _retry(node, event)
+            case HandedOff(source=source, target=target, reason=reason):
+                node.items.append(HandoffItem(source, target, reason))
+                self.states.take(node.path, source, target)
+            case EdgeTaken(source=source, target=target):
+                self.states.take(node.path, source, target)
+                _lead_on(node, source)
+            case InputRequested():
+                self._ask(node, event)
+            case InputReceived():
+                self._answer(event)
             case RunFinished(output=output, limit=limit):
                 node.output, node.reason = output, limit or ""
                 self._close(node, "limited" if limit else "finished", event)
@@ -182,6 +240,8 @@ class RunView:
     def _open(self, event: RunStarted) -> None:
         parent = self._nodes.get(event.parent_id or "")
         asked = event.input[-1].text if event.input else ""
+        if event.topology is not None:
+            self.topology = event.topology
         node = RunNode(
             event.run_id,
             event.name,
@@ -195,8 +255,30 @@ class RunView:
         self._nodes[event.run_id] = node
         if parent is None:
             self.root = self.root or node
+            node.path = event.name
+        elif event.node is not None:
+            node.path = f"{parent.path}/{event.node}"
+            node.name = event.node
+            parent.items.append(node)
         else:
-            self._tool(parent, event.call_id or "", event.name).runs.append(node)
+            tool = self._tool(parent, event.call_id or "", event.name)
+            node.path = f"{parent.path}/{tool.name}"
+            tool.runs.append(node)
+        self.states.start(node)
+
+    def _ask(self, node: RunNode, event: InputRequested) -> None:
+        question = QuestionItem(event)
+        self._questions[event.question_id] = node, question
+        tool = self._tools.get((node.run_id, event.call_id or ""))
+        (node.items if tool is None else tool.questions).append(question)
+        _wait(node, 1)
+
+    def _answer(self, event: InputReceived) -> None:
+        node, question = self._questions[event.question_id]
+        if question.is_open:
+            question.received, question.is_open = event, False
+            self.states.answered(node.path)
+            _wait(node, -1)
 
     def _tool(self, node: RunNode, call_id: str, name: str) -> ToolItem:
         key = (node.run_id, call_id)
@@ -238,6 +320,10 @@ class RunView:
         self, node: RunNode, status: NodeStatus, event: RunFinished | RunFailed | RunCancelled
     ) -> None:
         node.status, node.ended, node.usage = status, event.at, event.usage
+        for asker, question in self._questions.values():
+            if asker is node and question.is_open:
+                question.is_open = False
+                _wait(node, -1)
         for item in node.items:
             if isinstance(item, ToolItem) and item.status in {"writing", "running"}:
                 item.status = "stopped"
@@ -260,6 +346,20 @@ def _grow_call(node: RunNode, event: ToolCallDelta) -> None:
         node.items.append(tool)
     tool.name += event.name
     tool.written += len(event.args)
+
+
+def _wait(node: RunNode, change: int) -> None:
+    waiting: RunNode | None = node
+    while waiting is not None:
+        waiting.waiting += change
+        waiting = waiting.parent
+
+
+def _lead_on(node: RunNode, source: str) -> None:
+    for item in reversed(node.items):
+        if isinstance(item, RunNode) and item.name == source:
+            item.leads_on = True
+            return
 
 
 def _retry(node: RunNode, event: Retrying) -> None:

@@ -1,7 +1,19 @@
 """Whatever can be run, and the one way to run it."""
 
-from nbagents.runnable.base import Input, Runnable, call, conversation
+from nbagents.runnable.base import Input, Runnable, RunnableTool, call, conversation
 from nbagents.runnable.run import Result, Run, Status
+from nbagents.runnable.sketch import Sketch
 from nbagents.runnable.stream import RunStream
 
-__all__ = ["Input", "Result", "Run", "RunStream", "Runnable", "Status", "call", "conversation"]
+__all__ = [
+    "Input",
+    "Result",
+    "Run",
+    "RunStream",
+    "Runnable",
+    "RunnableTool",
+    "Sketch",
+    "Status",
+    "call",
+    "conversation",
+]

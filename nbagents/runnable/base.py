@@ -7,18 +7,21 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, ClassVar, Generic, TypeVar
 
-from pydantic_core import from_json, to_json, to_jsonable_python
+from pydantic_core import from_json, to_jsonable_python
 
 from nbagents._portal import portal
 from nbagents.context import Limits, Record, RunContext
 from nbagents.errors import LimitReached, NbAgentsError, ToolRetry, UserError, redact
 from nbagents.events import RunCancelled, RunFailed, RunFinished, RunStarted
 from nbagents.messages import FilePart, Message, TextPart, ToolSpec, user_message
-from nbagents.runnable.run import Result, Run
+from nbagents.questions import Answers, Prepared
+from nbagents.runnable.run import Held, Result, Run
+from nbagents.runnable.sketch import Sketch
 from nbagents.runnable.stream import RunStream
 from nbagents.tools.base import Tool, ToolResult
+from nbagents.topology import Topology
 
-__all__ = ["Input", "Runnable", "call", "conversation"]
+__all__ = ["Input", "Runnable", "RunnableTool", "call", "conversation"]
 
 T = TypeVar("T")
 
@@ -52,37 +55,87 @@ class Runnable(ABC, Generic[T]):
         return None
 
     async def run(
-        self, input: Input, *, deps: object = None, limits: Limits | None = None
+        self,
+        input: Input,
+        *,
+        deps: object = None,
+        limits: Limits | None = None,
+        answers: Answers | None = None,
     ) -> Run[T]:
         """Run to the end and return the `Run`.
 
-        `deps` is handed to tools as `ctx.deps`. Raises what made the run fail, with the run as
-        `error.run`; a run that reaches a limit is returned with status `limited`.
+        `deps` is handed to tools as `ctx.deps`; `answers` stand ready for questions to a person.
+        Raises what made the run fail, with the run as `error.run`. A run that reaches a limit is
+        returned with status `limited`, one that needs an answer nobody can give with `waiting`.
         """
-        return await _run(self, conversation(input), deps, limits, Record())
+        record = Record(prepared=Prepared(answers))
+        return await _run(self, conversation(input), deps, limits, record)
 
     def stream(
-        self, input: Input, *, deps: object = None, limits: Limits | None = None
+        self,
+        input: Input,
+        *,
+        deps: object = None,
+        limits: Limits | None = None,
+        answers: Answers | None = None,
     ) -> RunStream[T]:
         """Run and watch: `async with agent.stream(...) as stream: async for event in stream`."""
         messages = conversation(input)
-        return RunStream(lambda record: _run(self, messages, deps, limits, record))
+        record = Record(prepared=Prepared(answers))
+        return RunStream(record, lambda: _run(self, messages, deps, limits, record))
 
     def __call__(
-        self, input: Input, *, deps: object = None, limits: Limits | None = None
+        self,
+        input: Input,
+        *,
+        deps: object = None,
+        limits: Limits | None = None,
+        answers: Answers | None = None,
     ) -> Run[T]:
         """Run to the end from code that cannot await, in scripts and in cells alike."""
-        return portal().call(lambda: self.run(input, deps=deps, limits=limits))
+        return portal().call(lambda: self.run(input, deps=deps, limits=limits, answers=answers))
 
     def as_tool(self, name: str | None = None, description: str | None = None) -> Tool:
         """Make a tool of it, which other agents may call."""
-        return _RunnableTool(self, name or self.name, description or self.description)
+        return RunnableTool(self, name or self.name, description or self.description)
+
+    @property
+    def is_team(self) -> bool:
+        """Tell whether there is more than one thing in it that can be run."""
+        return False
+
+    def topology(self) -> Topology:
+        """Tell what it is made of, to be drawn."""
+        sketch = Sketch()
+        self.sketch(sketch, self.name, None)
+        return sketch.topology(self.name)
+
+    def sketch(self, sketch: Sketch, id: str, parent: str | None) -> None:
+        """Draw itself into a sketch: its node is `id`, inside of the team `parent`."""
+        sketch.add(id, id.rpartition("/")[2], self.kind, parent)
 
 
-async def call(ctx: RunContext, runnable: Runnable[T], messages: Sequence[Message]) -> Result[T]:
-    """Run something inside a run: a child, whose usage, limits and end are also its parent's."""
-    child = ctx.child(runnable.name, runnable.limits)
-    return await _open(child, runnable, tuple(messages))
+async def call(
+    ctx: RunContext,
+    runnable: Runnable[T],
+    messages: Sequence[Message],
+    *,
+    node: str | None = None,
+    extra_tools: Sequence[Tool] = (),
+    limits: Limits | None = None,
+) -> Result[T]:
+    """Run something inside a run: a child, whose usage, limits and end are also its parent's.
+
+    A team says by `node` which of its parts this is, lends `extra_tools` to an agent, and may set
+    `limits` in the place of those that the runnable has.
+    """
+    child = ctx.child(runnable.name, limits or runnable.limits)
+    child.node, child.extra_tools = node, tuple(extra_tools)
+    child.enter()
+    try:
+        return await _open(child, runnable, tuple(messages))
+    finally:
+        child.leave()
 
 
 async def _run(
@@ -93,14 +146,10 @@ async def _run(
     record: Record,
 ) -> Run[T]:
     ctx = RunContext(runnable.name, deps, limits or runnable.limits or Limits(), record)
-    try:
-        result = await _open(ctx, runnable, messages)
-    except LimitReached as error:
-        return Run(ctx.run_id, record.events, error=error)
-    except NbAgentsError as error:
-        error.run = Run[Any](ctx.run_id, record.events, error=error)
-        raise
-    return Run(ctx.run_id, record.events, result)
+    # A task of its own, so that it can be held, with all that it waits for, until it is resumed.
+    task = asyncio.create_task(_open(ctx, runnable, messages))
+    task.add_done_callback(lambda _: record.wake())
+    return await Held(ctx, task).outcome()
 
 
 async def _open(ctx: RunContext, runnable: Runnable[T], messages: tuple[Message, ...]) -> Result[T]:
@@ -114,11 +163,19 @@ async def _open(ctx: RunContext, runnable: Runnable[T], messages: tuple[Message,
         ctx.call_id,
         runnable.model_name,
         runnable.note,
+        ctx.node,
+        runnable.topology() if ctx.parent is None and runnable.is_team else None,
     )
     await ctx.emit(start)
     try:
-        result = await _within_time(ctx, runnable, messages)
-        output = to_jsonable_python(result.output, bytes_mode="base64", fallback=repr)
+        own = ctx.parent is None or ctx.limits is not ctx.parent.limits
+        if own and ctx.limits.seconds is not None:
+            result = await _within_time(ctx, runnable, messages, ctx.limits.seconds)
+        else:
+            result = await runnable.execute(ctx, messages)
+        output: Any = result.output
+        if not isinstance(output, str):
+            output = to_jsonable_python(output, bytes_mode="base64", fallback=repr)
     except LimitReached as error:
         await ctx.emit(RunFinished(None, ctx.usage, f"{error.limit}={error.value}"))
         raise
@@ -134,18 +191,14 @@ async def _open(ctx: RunContext, runnable: Runnable[T], messages: tuple[Message,
 
 
 async def _within_time(
-    ctx: RunContext, runnable: Runnable[T], messages: tuple[Message, ...]
+    ctx: RunContext, runnable: Runnable[T], messages: tuple[Message, ...], seconds: float
 ) -> Result[T]:
-    own = ctx.parent is None or ctx.limits is not ctx.parent.limits
-    seconds = ctx.limits.seconds if own else None
-    if seconds is None:
-        return await runnable.execute(ctx, messages)
-    clock = asyncio.timeout(seconds)
+    clock: asyncio.Timeout | None = None
     try:
-        async with clock:
+        async with ctx.timeout(seconds) as clock:
             return await runnable.execute(ctx, messages)
     except TimeoutError:
-        if clock.expired():
+        if clock is not None and clock.expired():
             raise LimitReached("seconds", seconds) from None
         raise
 
@@ -178,11 +231,11 @@ def conversation(input: Input) -> tuple[Message, ...]:
     return tuple(messages)
 
 
-class _RunnableTool(Tool):
+class RunnableTool(Tool):
     """A runnable where a tool can stand."""
 
     def __init__(self, runnable: Runnable[Any], name: str, description: str) -> None:
-        self._runnable = runnable
+        self.runnable = runnable
         message = {
             "type": "string",
             "description": "What you want done, with all it takes to do it.",
@@ -211,17 +264,14 @@ class _RunnableTool(Tool):
     async def call(self, ctx: RunContext, args: dict[str, Any]) -> ToolResult:
         """Run it as a child run and give its answer as the result."""
         try:
-            result = await call(ctx, self._runnable, [user_message(args["message"])])
+            result = await call(ctx, self.runnable, [user_message(args["message"])])
         except UserError:
             raise
         except NbAgentsError as error:
             return self._failure(str(error))
         except Exception as error:  # noqa: BLE001 - any failure of a child is its result
             return self._failure(f"{type(error).__name__}: {error}")
-        output = result.output
-        if not isinstance(output, str):
-            output = to_json(output, bytes_mode="base64", fallback=repr).decode()
-        return ToolResult((TextPart(output),))
+        return ToolResult(result.parts)
 
     def _failure(self, problem: str) -> ToolResult:
         text = redact(f"{self.spec.name} failed: {problem}")

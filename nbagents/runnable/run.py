@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import weakref
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, TypeVar, cast
 
-from nbagents.errors import Cancelled
+from pydantic_core import to_json
+
+from nbagents._portal import in_loop
+from nbagents.context import RunContext
+from nbagents.errors import Cancelled, LimitReached, NbAgentsError, UserError, unknown_name
 from nbagents.events import (
     DurableEvent,
+    InputReceived,
+    InputRequested,
     MessageFinished,
     RunCancelled,
     RunFailed,
@@ -15,13 +25,15 @@ from nbagents.events import (
     RunStarted,
     messages_of,
 )
-from nbagents.messages import ZERO_USAGE, Message, Usage
+from nbagents.messages import ZERO_USAGE, FilePart, Message, TextPart, Usage
+from nbagents.questions import Answers, OpenQuestion
+from nbagents.topology import Topology
 
-__all__ = ["Result", "Run", "Status"]
+__all__ = ["Held", "Result", "Run", "Status"]
 
 T = TypeVar("T")
 
-Status = Literal["running", "finished", "limited", "failed", "cancelled"]
+Status = Literal["running", "waiting", "finished", "limited", "failed", "cancelled"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +41,103 @@ class Result(Generic[T]):
     """What `execute` returns."""
 
     output: T
+    files: tuple[FilePart, ...] = ()
+    """Images and other files that belong to the answer."""
+
+    @property
+    def text(self) -> str:
+        """The output as text: itself, or its JSON; of files the names."""
+        output: Any = self.output
+        if isinstance(output, str):
+            return output
+        if isinstance(output, FilePart):
+            return output.name or output.media_type
+        if self.files and isinstance(output, (list, tuple)):
+            items = cast("Sequence[Any]", output)
+            return "\n".join(Result(item).text for item in items if not isinstance(item, FilePart))
+        return to_json(output, bytes_mode="base64", fallback=repr).decode()
+
+    @property
+    def parts(self) -> tuple[TextPart | FilePart, ...]:
+        """The answer as a message would hold it."""
+        return (TextPart(self.text), *self.files)
+
+
+class _News(asyncio.Future[None]):
+    """What is awaited instead of a task, to be woken earlier too; cancelling it cancels the task."""
+
+    def __init__(self, task: asyncio.Task[Any]) -> None:
+        super().__init__(loop=task.get_loop())
+        self._task = task
+
+    def cancel(self, msg: Any | None = None) -> bool:
+        """Cancel the task, and be woken when its clean-up has finished."""
+        return self._task.cancel(msg)
+
+
+class Held(Generic[T]):
+    """A tree of runs under way, which stands still while all of it waits for a person."""
+
+    def __init__(self, ctx: RunContext, task: asyncio.Task[Result[T]]) -> None:
+        self.ctx = ctx
+        self.task = task
+
+    @property
+    def questions(self) -> list[OpenQuestion]:
+        """What is waited for."""
+        return [question for question in self.ctx.record.questions.values() if question.is_open]
+
+    @property
+    def stands_still(self) -> bool:
+        """True when all that goes on waits for answers, and no person is before a question."""
+        record = self.ctx.record
+        nobody_answers = not record.attended and all(
+            question.is_open for question in record.questions.values()
+        )
+        return self.ctx.is_held and nobody_answers and not self.task.cancelling()
+
+    async def outcome(self) -> Run[T]:
+        """Wait until the tree has ended, or stands still.
+
+        Cancelling this cancels the tree, and waits for its clean-up.
+        """
+        record, task = self.ctx.record, self.task
+        still = False
+        while not task.done():
+            news = _News(task)
+            record.news.append(news)
+            if self.stands_still:
+                if still:
+                    return self._waiting()
+                task.get_loop().call_soon(record.wake)  # What has just ended may begin something.
+            still = self.stands_still
+            await news
+        try:
+            return Run(self.ctx.run_id, record.events, task.result())
+        except LimitReached as error:
+            return Run(self.ctx.run_id, record.events, error=error)
+        except NbAgentsError as error:
+            error.run = Run[Any](self.ctx.run_id, record.events, error=error)
+            raise
+
+    async def go_on(self) -> Run[T]:
+        """Bring what is still open before a person again, and wait for the outcome."""
+        for question in self.questions:
+            if question.attendant is None:
+                self.ctx.record.attend(question)
+        return await self.outcome()
+
+    def _waiting(self) -> Run[T]:
+        record = self.ctx.record
+        record.watcher = None
+        # When nobody can resume it any more, what it holds is let go.
+        weakref.finalize(self, _let_go, self.task).atexit = False
+        return Run(self.ctx.run_id, list(record.events), held=self)
+
+
+def _let_go(task: asyncio.Task[Any]) -> None:
+    with contextlib.suppress(RuntimeError):  # The loop is closed.
+        task.get_loop().call_soon_threadsafe(task.cancel, "Nobody can answer any more")
 
 
 class Run(Generic[T]):
@@ -40,6 +149,7 @@ class Run(Generic[T]):
         events: list[DurableEvent],
         result: Result[T] | None = None,
         error: BaseException | None = None,
+        held: Held[T] | None = None,
     ) -> None:
         self.run_id = run_id
         self.events = events
@@ -47,6 +157,7 @@ class Run(Generic[T]):
         self.error = error
         """What ended the run early."""
         self._result = result
+        self._held = held
 
     @property
     def name(self) -> str:
@@ -65,7 +176,7 @@ class Run(Generic[T]):
                 return "cancelled"
             case None:
                 if self.error is None:
-                    return "running"
+                    return "waiting" if self._unanswered else "running"
                 return "cancelled" if isinstance(self.error, Cancelled) else "failed"
 
     @property
@@ -79,6 +190,8 @@ class Run(Generic[T]):
             case RunCancelled(reason=reason):
                 return reason
             case None:
+                if self.error is None and self._unanswered:
+                    return f"Waiting for an answer to {', '.join(self._unanswered)}."
                 return str(self.error) if self.error else ""
 
     @property
@@ -91,15 +204,17 @@ class Run(Generic[T]):
             return self._result.output
         if self.error is not None:
             raise self.error
+        if self.status == "waiting":
+            raise UserError(f"{self.reason} {self.how_to_go_on}")
         raise Cancelled(self.reason or "The run was stopped before it had an output.")
 
     @property
     def text(self) -> str:
-        """What the model said last in this run, also when it was cut short."""
+        """What the model said last in this run, also when it was cut short; of a team, the output."""
         for event in reversed(self.events):
             if isinstance(event, MessageFinished) and event.run_id == self.run_id:
                 return event.message.text
-        return ""
+        return self._result.text if self._result else ""
 
     @property
     def messages(self) -> list[Message]:
@@ -112,15 +227,83 @@ class Run(Generic[T]):
     @property
     def usage(self) -> Usage:
         """Tokens and money of this run and all below it."""
-        return self._end.usage if self._end else ZERO_USAGE
+        if self._end is not None:
+            return self._end.usage
+        spent = (e.message.usage for e in self.events if isinstance(e, MessageFinished))
+        return sum((usage for usage in spent if usage), ZERO_USAGE)
 
     @property
     def seconds(self) -> float:
         """Wall time from the first event to the last."""
         return self.events[-1].at - self.events[0].at if self.events else 0.0
 
+    @property
+    def questions(self) -> list[OpenQuestion]:
+        """The questions that it waits for; `run.questions[0].answer(...)` answers one."""
+        return self._held.questions if self._held else []
+
+    @property
+    def how_to_go_on(self) -> str:
+        """The line that says how a run that waits is resumed; empty for another one."""
+        if self.status != "waiting":
+            return ""
+        answers = ", ".join(f'"{name}": ...' for name in self._unanswered)
+        return f"Go on with: await run.resume(answers={{{answers}}})"
+
+    async def resume(self, answers: Answers | None = None) -> Run[T]:
+        """Answer what the run waits for, and go on from there; nothing that was done is repeated.
+
+        `answers` are by the question's id, as `run.questions` lists them, or in order. What they
+        leave open is asked again. Raises `UserError`, and changes nothing, when an answer does not
+        fit, or there is nothing to go on with.
+        """
+        held = self._held
+        if held is None:
+            raise UserError(f"{self!r} waits for nothing.")
+        if held.task.done() or held.task.get_loop().is_closed():
+            message = f"{self!r} cannot go on: it was resumed already, or its event loop has ended."
+            raise UserError(message)
+        given = self._given(held, answers)
+        for question, value in given:
+            question.check(value)
+        for question, value in given:
+            question.answer(value)
+        if held.task.get_loop() is asyncio.get_running_loop():
+            return await held.go_on()
+        return await in_loop(held.task.get_loop(), held.go_on)
+
+    def _given(self, held: Held[T], answers: Answers | None) -> list[tuple[OpenQuestion, Any]]:
+        """Find the question of each answer."""
+        if not isinstance(answers, Mapping):
+            in_order: Sequence[Any] = answers or ()
+            if isinstance(answers, (str, bytes)) or len(in_order) > len(held.questions):
+                message = f"{len(held.questions)} answers are waited for: answers={{id: answer}}."
+                raise UserError(message)
+            return list(zip(held.questions, in_order, strict=False))
+        known = {question.id: question for question in held.questions}
+        for name in answers:
+            if name in self._unanswered and name not in known:
+                raise UserError(f"{name} was answered already; the first answer counts.")
+            if name not in known:
+                raise unknown_name("open question", name, known)
+        return [(known[name], value) for name, value in answers.items()]
+
+    def topology(self) -> Topology | None:
+        """What ran, to be drawn, when it was a team."""
+        return self._start.topology if self._start else None
+
     def __repr__(self) -> str:
         return f"<Run {self.run_id} of {self.name}: {self.status}>"
+
+    @property
+    def _unanswered(self) -> list[str]:
+        open_ones: dict[str, None] = {}
+        for event in self.events:
+            if isinstance(event, InputRequested):
+                open_ones[event.question_id] = None
+            elif isinstance(event, InputReceived):
+                open_ones.pop(event.question_id, None)
+        return list(open_ones)
 
     @property
     def _start(self) -> RunStarted | None:
@@ -130,4 +313,6 @@ class Run(Generic[T]):
     @property
     def _end(self) -> RunFinished | RunFailed | RunCancelled | None:
         last = self.events[-1] if self.events else None
-        return last if isinstance(last, (RunFinished, RunFailed, RunCancelled)) else None
+        if isinstance(last, (RunFinished, RunFailed, RunCancelled)) and last.run_id == self.run_id:
+            return last
+        return None

@@ -23,19 +23,20 @@ _BUFFERED_EVENTS = 1000
 class RunStream(Generic[T]):
     """A run being watched. Leaving the `async with` early cancels it and waits for its clean-up."""
 
-    def __init__(self, start: Callable[[Record], Coroutine[Any, Any, Run[T]]]) -> None:
+    def __init__(self, record: Record, start: Callable[[], Coroutine[Any, Any, Run[T]]]) -> None:
         self._start = start
         self._buffer: deque[Event] = deque()
         self._news = asyncio.Event()
         self._space = asyncio.Event()
         self._closing = False
         self._task: asyncio.Task[Run[T]] | None = None
-        self._record = Record(watcher=self)
+        self._record = record
+        record.watcher = self
 
     async def __aenter__(self) -> Self:
         if self._task is not None:
             raise UserError("A stream is one run. Make another one: agent.stream(...)")
-        self._task = asyncio.create_task(self._start(self._record))
+        self._task = asyncio.create_task(self._start())
         self._task.add_done_callback(lambda _: self._news.set())
         return self
 

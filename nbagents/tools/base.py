@@ -20,6 +20,8 @@ class ToolResult:
     is_error: bool = False
     traceback: str | None = None
     """For the person at the screen; never sent to a model."""
+    ends_run: bool = False
+    """The agent says nothing more: control has passed to somebody else."""
 
 
 class Tool(ABC):
@@ -37,3 +39,7 @@ class Tool(ABC):
     @abstractmethod
     async def call(self, ctx: RunContext, args: dict[str, Any]) -> ToolResult:
         """Run the tool on arguments that `parse` has returned."""
+
+    async def needs_approval(self, args: dict[str, Any]) -> bool:  # noqa: ARG002 - others look at them
+        """Tell whether a person has to allow this call before it runs."""
+        return False

@@ -6,7 +6,7 @@ import asyncio
 import inspect
 import traceback
 import typing
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Annotated, Any, Generic, Literal, NotRequired, ParamSpec, TypeVar, overload
@@ -31,6 +31,8 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 Examples = Sequence[tuple[str, dict[str, Any]]]
+Approve = bool | Callable[..., bool | Awaitable[bool]]
+"""Whether a person has to allow a call: always, or as a function of the call's arguments says."""
 
 _LONGEST_RESULT = 100_000
 _LONGEST_TRACEBACK = 20_000
@@ -40,6 +42,7 @@ _LONGEST_TRACEBACK = 20_000
 class _Options:
     thread: Literal["worker", "main"] = "worker"
     timeout: float | None = None
+    approve: Approve = False
 
 
 class FunctionTool(Tool, Generic[P, R]):
@@ -73,18 +76,29 @@ class FunctionTool(Tool, Generic[P, R]):
             problem = redact(f"{type(error).__name__}: {error}")
             raise ToolRetry(f"The arguments do not fit: {problem}") from error
 
+    async def needs_approval(self, args: dict[str, Any]) -> bool:
+        """Tell what `approve` says; when it fails, a person has to decide."""
+        approve = self._options.approve
+        if isinstance(approve, bool):
+            return approve
+        try:
+            needed = approve(**args)
+            return bool(await needed if inspect.isawaitable(needed) else needed)
+        except Exception:  # noqa: BLE001 - whatever it raises, the call is not made unasked
+            return True
+
     async def call(self, ctx: RunContext, args: dict[str, Any]) -> ToolResult:
         """Run the function; what it raises becomes an error result."""
         if self._context_name is not None:
             args = {**args, self._context_name: ctx}
-        clock = asyncio.timeout(self._options.timeout)
+        clock: asyncio.Timeout | None = None
         try:
-            async with clock:
+            async with ctx.timeout(self._options.timeout) as clock:
                 return await self._run(ctx, args)
         except ToolError as error:
             return _error(str(error))
         except TimeoutError as error:
-            if clock.expired():
+            if clock is not None and clock.expired():
                 ctx.cancelled = True
                 return _error(f"It did not answer within {self._options.timeout} seconds.")
             return _raised(error)
@@ -126,6 +140,7 @@ def tool(
     examples: Examples = (),
     thread: Literal["worker", "main"] = "worker",
     timeout: float | None = None,
+    approve: Approve = False,
 ) -> Callable[[Callable[P, R]], FunctionTool[P, R]]: ...
 def tool(
     function: Callable[..., Any] | None = None,
@@ -136,6 +151,7 @@ def tool(
     examples: Examples = (),
     thread: Literal["worker", "main"] = "worker",
     timeout: float | None = None,
+    approve: Approve = False,
 ) -> Any:
     """Make a tool of a typed function; the docstring tells the model what it is for.
 
@@ -144,7 +160,9 @@ def tool(
     async generator reports each item as progress, and its last item is the result.
 
     `examples` are pairs of a request and its arguments, which small models need. `timeout` is in
-    seconds. Raises `UserError` when a parameter's type has no JSON Schema.
+    seconds, without the time that a person takes to answer. With `approve` a person has to allow
+    each call, or those for which a function of the same arguments returns true; if that function
+    fails, the person is asked. Raises `UserError` when a parameter's type has no JSON Schema.
     """
 
     def make(function: Callable[..., Any]) -> FunctionTool[..., Any]:
@@ -157,7 +175,9 @@ def tool(
             schema,
             tuple(examples),
         )
-        return FunctionTool(function, spec, adapter, _Options(thread=thread, timeout=timeout))
+        return FunctionTool(
+            function, spec, adapter, _Options(thread=thread, timeout=timeout, approve=approve)
+        )
 
     return make if function is None else make(function)
 

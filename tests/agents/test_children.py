@@ -53,14 +53,15 @@ def boss(*messages: str, tools, name: str = "expert") -> Agent:
 
 
 async def test_a_child_is_a_run_of_its_own_inside_the_record_of_its_parent():
-    run = await boss("birds?", tools=[expert()]).run("go")
+    asking = boss("birds?", tools=[expert()])
+    run = await asking.run("go")
     question = {"message": "birds?"}
     asked = ToolCallPart("call_0", "expert", json.dumps(question))
     told = ToolResultPart("call_0", "expert", (TextPart("[birds?]"),))
     model = "scripted:scripted"
     child = {"run_id": "1"}
     assert story(run.events) == [
-        RunStarted("boss", "agent", (user_message("go"),), model=model),
+        RunStarted("boss", "agent", (user_message("go"),), model=model, topology=asking.topology()),
         MessageFinished(Message("assistant", (asked,), "boss", CENT, "tools")),
         ToolStarted("call_0", "expert", question),
         RunStarted("expert", "agent", (user_message("birds?"),), "", "call_0", model, **child),

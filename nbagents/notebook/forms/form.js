@@ -1,0 +1,285 @@
+// The form of one question. All that it has to tell goes in custom messages; see widget.py.
+
+const GONE = "The kernel was restarted: this question is gone. Run the cell again.";
+const SILENT = "The kernel did not answer. What you typed is still here: send it again.";
+const PINGS = [0, 250, 500, 1000, 2000];
+const ANSWER_MS = 3000;
+const CLOSED_MS = 1000;
+const PIECE = 4_000_000; // Servers refuse messages of more than 10 MiB.
+
+// What the views of one question share: a cell that is moved is drawn anew.
+const questions = new Map();
+let count = 0;
+
+function shared(id) {
+  if (!questions.has(id)) questions.set(id, { views: 0, draft: {}, over: false, closing: null });
+  return questions.get(id);
+}
+
+/* Files travel in pieces, ahead of the values. */
+
+function base64(file) {
+  return new Promise((resolve, reject) => {
+    const reader = new FileReader();
+    reader.onload = () => resolve(String(reader.result).split(",", 2)[1] ?? "");
+    reader.onerror = () => reject(reader.error);
+    reader.readAsDataURL(file);
+  });
+}
+
+async function upload(model, file, name) {
+  const text = await base64(file);
+  for (let at = 0; at < text.length; at += PIECE) {
+    model.send({ kind: "piece", file: name, text: text.slice(at, at + PIECE) });
+  }
+  return { name: file.name, media_type: file.type || "application/octet-stream", pieces: name };
+}
+
+/* The form. */
+
+function somebodyTypes() {
+  const active = document.activeElement;
+  return Boolean(active?.closest?.("input, textarea, select, [contenteditable=true], .cm-editor, .CodeMirror, .nbagents-form"));
+}
+
+function toNotebook(node) {
+  const cell = node.closest(".jp-Cell, .cell");
+  document.activeElement?.blur();
+  cell?.focus({ preventScroll: true });
+}
+
+function render({ model, el }) {
+  const spec = model.get("spec");
+  const share = shared(spec.id);
+  share.views += 1;
+  clearTimeout(share.closing);
+  const key = `nbagents-${(count += 1)}`;
+  const decided = spec.fields.find((field) => field.name === spec.decision) ?? null;
+  const fields = spec.fields.filter((field) => field !== decided);
+  const controls = fields.map((field, index) => {
+    const control = controlFor(field, `${key}-${index}`, spec.largest_file);
+    control.field = field;
+    if (field.name in share.draft) control.set(share.draft[field.name]);
+    return control;
+  });
+
+  const alert = h("div", { class: "nb-alert", role: "alert" });
+  const status = h("span", { class: "nb-status", role: "status" });
+  const buttons = buttonsFor(decided);
+  const later = h("button", { type: "button", class: "nb-button nb-quiet", title: "Put the question off; the run waits" }, "Later");
+  const prompt = h("div", { class: "nb-prompt", id: `${key}-prompt` });
+  prompt.innerHTML = spec.prompt; // Made safe by the kernel: Markdown without raw HTML.
+  const rows = controls.map((control, index) => row(control.field, control, `${key}-${index}`));
+  const body = h("fieldset", { class: "nb-body" }, ...rows);
+  const legend = decided?.label ? h("div", { class: "nb-decide", id: `${key}-decide` }, decided.label) : null;
+  const help = decided?.help ? h("div", { class: "nb-help" }, decided.help) : null;
+  const actions = h("div", { class: "nb-actions", role: "group", "aria-labelledby": legend && `${key}-decide` }, ...buttons, later, status);
+  const form = h(
+    "form",
+    { class: "nbagents-form", tabindex: "-1", novalidate: true, "data-lm-suppress-shortcuts": "true", "aria-labelledby": `${key}-prompt` },
+    h("div", { class: "nb-head" }, h("span", { class: "nb-dot", "aria-hidden": "true" }), h("span", {}, h("b", {}, spec.asker), " asks"), h("span", { class: "nb-sign" }, "waiting for you")),
+    prompt,
+    spec.reason ? h("div", { class: "nb-reason" }, spec.reason) : null,
+    spec.details ? h("pre", { class: "nb-details", tabindex: "0", "aria-label": "Details" }, spec.details) : null,
+    body,
+    alert,
+    legend,
+    help,
+    actions,
+  );
+  body.hidden = rows.length === 0;
+  el.classList.add("nbagents-form-host");
+  el.append(form);
+
+  let acknowledged = false;
+  let nonce = null;
+  let timer = null;
+  let allowEmpty = false;
+  let focused = false; // Before its controls were disabled, which lets go of the focus.
+
+  function busy(on) {
+    body.disabled = on;
+    for (const button of [...buttons, later]) button.disabled = on;
+    form.setAttribute("aria-busy", String(on));
+    status.textContent = on ? "Sending…" : "";
+  }
+
+  function complain(problems) {
+    const wrong = controls.filter((control) => problems[control.field.name]);
+    const labelled = wrong.filter((control) => control.field.label);
+    for (const control of wrong) control.main.setAttribute("aria-invalid", "true");
+    for (const control of labelled) {
+      control.wrong.textContent = problems[control.field.name];
+      control.wrong.hidden = false;
+    }
+    const shown = labelled.map((control) => control.field.name);
+    const told = Object.entries(problems).filter(([name]) => !shown.includes(name)).map(([, text]) => text);
+    if (shown.length) told.push(`Please look at: ${labelled.map((control) => control.field.label).join(", ")}.`);
+    alert.textContent = told.join("\n");
+    (wrong[0] ?? controls[0])?.main.focus();
+  }
+
+  function forgive(control) {
+    control.wrong.hidden = true;
+    control.wrong.textContent = "";
+    control.main.removeAttribute("aria-invalid");
+  }
+
+  function incomplete() {
+    const problems = {};
+    for (const control of controls) {
+      const { field } = control;
+      const typed = ["text", "long", "password"].includes(field.kind);
+      const problem = control.problem();
+      if (problem) problems[field.name] = problem;
+      else if (control.empty() && field.required && !field.nullable) {
+        if (!typed) problems[field.name] = control.group || field.kind === "choice" ? "Please choose." : "Please fill this in.";
+        else if (!allowEmpty) problems[field.name] = "This is empty. Send again to leave it so.";
+      }
+    }
+    if (Object.keys(problems).length === 0) return false;
+    complain(problems);
+    allowEmpty = Object.values(problems).every((text) => text.startsWith("This is empty"));
+    return true;
+  }
+
+  async function submit(choice) {
+    if (body.disabled || share.over) return;
+    alert.textContent = "";
+    controls.forEach(forgive);
+    if (incomplete()) return;
+    focused = form.contains(document.activeElement);
+    busy(true);
+    const mine = `${key}-${Math.random()}`;
+    nonce = mine;
+    let bytes = 0;
+    try {
+      const values = decided ? { [decided.name]: choice } : {};
+      for (const control of controls) {
+        let value = control.get();
+        if (control.file) {
+          const sent = [];
+          for (const [index, file] of value.entries()) {
+            bytes += file.size;
+            sent.push(await upload(model, file, `${mine}-${control.field.name}-${index}`));
+          }
+          value = control.several ? sent : sent[0];
+        }
+        if (value !== undefined) values[control.field.name] = value;
+      }
+      model.send({ kind: "submit", nonce: mine, values });
+    } catch (error) {
+      busy(false);
+      alert.textContent = `${SILENT} (${error.message})`;
+      return;
+    }
+    timer = setTimeout(() => {
+      if (share.over) return;
+      busy(false);
+      alert.textContent = SILENT;
+    }, ANSWER_MS + bytes / 1000);
+  }
+
+  function buttonsFor(field) {
+    if (field === null) return [h("button", { type: "submit", class: "nb-button nb-primary" }, "Send")];
+    const options = field.kind === "yesno" ? [true, false] : field.options;
+    return options.map((option, index) => {
+      const button = h("button", { type: "button", class: `nb-button nb-choice${field.kind === "yesno" && index === 0 ? " nb-primary" : ""}` }, words(option));
+      button.addEventListener("click", () => submit(option));
+      return button;
+    });
+  }
+
+  function over(text) {
+    if (share.over) return;
+    share.over = true;
+    clearTimeout(timer);
+    busy(true);
+    status.textContent = "";
+    if (text) {
+      form.classList.add("nb-gone");
+      alert.textContent = text;
+    }
+  }
+
+  function onMessage(message) {
+    if (message.kind === "ack") acknowledged = true;
+    else if (message.kind === "problem" && message.nonce === nonce) {
+      clearTimeout(timer);
+      busy(false);
+      complain(message.problems);
+    } else if (message.kind === "done") {
+      const lost = focused && document.activeElement === document.body;
+      if (lost || form.contains(document.activeElement)) toNotebook(form);
+      over("");
+    }
+  }
+
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    submit();
+  });
+  for (const name of ["input", "change"]) {
+    form.addEventListener(name, (event) => {
+      allowEmpty = false;
+      for (const control of controls) {
+        share.draft[control.field.name] = control.get();
+        if (control.node.contains(event.target)) forgive(control);
+      }
+    });
+  }
+  later.addEventListener("click", () => {
+    focused = true;
+    busy(true);
+    model.send({ kind: "later" });
+    timer = setTimeout(() => busy(false), ANSWER_MS);
+  });
+  form.addEventListener("keydown", (event) => {
+    if (event.isComposing) return;
+    const { target, key: pressed } = event;
+    if (pressed === "Escape") {
+      event.preventDefault();
+      toNotebook(form);
+    } else if (pressed === "Enter" && ["INPUT", "TEXTAREA", "SELECT"].includes(target.tagName) && target.type !== "file") {
+      const modified = event.ctrlKey || event.metaKey || event.shiftKey;
+      if (target.tagName === "TEXTAREA" && !modified) return;
+      event.preventDefault();
+      if (decided) buttons[0].focus();
+      else submit();
+    }
+  });
+  // What is typed here is no shortcut of the notebook.
+  for (const name of ["keydown", "keyup", "keypress", "paste", "copy", "cut"]) {
+    form.addEventListener(name, (event) => event.stopPropagation());
+  }
+
+  model.on("msg:custom", onMessage);
+  // Both are told when the kernel has gone, or has forgotten the question.
+  model.on("comm_live_update", () => over(GONE));
+  model.on("comm:close", () => over(GONE));
+  const pings = PINGS.map((after) => setTimeout(() => !acknowledged && !share.over && model.send({ kind: "ready" }), after));
+
+  if (spec.problem) alert.textContent = spec.problem;
+  requestAnimationFrame(() => {
+    if (!form.isConnected || somebodyTypes()) return;
+    (controls[0]?.main ?? form).focus({ preventScroll: true });
+    form.scrollIntoView({ block: "nearest" });
+  });
+
+  return () => {
+    pings.forEach(clearTimeout);
+    clearTimeout(timer);
+    share.views -= 1;
+    if (share.views > 0 || share.over) return;
+    share.closing = setTimeout(() => {
+      if (share.views > 0 || share.over) return;
+      try {
+        model.send({ kind: "closed" });
+      } catch {
+        share.over = true; // There is nobody to tell.
+      }
+    }, CLOSED_MS);
+  };
+}
+
+export default { render };

@@ -1,0 +1,129 @@
+"""The person before the notebook: asked by a form in the cell, or else by lines to type."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import sys
+from collections.abc import Generator, Mapping, Sequence
+from typing import Any
+
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.display import display
+
+from nbagents.notebook.forms.fields import Field, fields_of
+from nbagents.notebook.forms.frozen import Ending, draw
+from nbagents.notebook.forms.stdin import answer_by_lines, ask_kernel, ask_terminal
+from nbagents.notebook.forms.tap import Tap
+from nbagents.questions import OpenQuestion
+
+__all__ = ["NotebookHuman"]
+
+_log = logging.getLogger(__name__)
+
+
+class NotebookHuman:
+    """Brings questions before whoever looks at the cell that asks, until `remove`."""
+
+    def __init__(self, shell: InteractiveShell) -> None:
+        self._kernel: Any = getattr(shell, "kernel", None)
+        self._tap: Tap | None = None
+
+    async def attend(self, question: OpenQuestion) -> None:
+        """Show the question until it is over, the person puts it off, or nobody can be asked."""
+        fields = fields_of(question.asked.schema)
+        if self._kernel is None:
+            await _in_terminal(question, fields)
+        elif self._is_watched():
+            await self._in_cell(question, fields)
+
+    def remove(self) -> None:
+        """Give back what the first question took of the kernel."""
+        if self._tap is not None:
+            self._tap.remove()
+            self._tap = None
+
+    def _is_watched(self) -> bool:
+        """Tell whether somebody can answer: nbclient and papermill say that nobody can."""
+        request = self._kernel.get_parent("shell") or {}
+        return request.get("content", {}).get("allow_stdin", True)
+
+    async def _in_cell(self, question: OpenQuestion, fields: Sequence[Field]) -> None:
+        """Ask, and leave in the output of the cell what has become of the question."""
+        place = _Place(question, fields)
+        answered = asyncio.create_task(question.answered())
+        form: Any = None
+        ending: Ending = "stopped"
+        try:
+            with _not_in_the_way():
+                form = self._form(question, fields)
+            ending = await self._ask(place, form)
+        finally:
+            if answered.done() and not answered.cancelled() and answered.exception() is None:
+                ending = "answered"
+            answered.cancel()
+            with _not_in_the_way():
+                if form is not None:
+                    form.end()
+                place.show(ending)
+                if form is not None:
+                    form.close()
+
+    def _form(self, question: OpenQuestion, fields: Sequence[Field]) -> Any:
+        # It brings ipywidgets along, which only a question needs.
+        from nbagents.notebook.forms.widget import Form
+
+        if self._tap is None:
+            self._tap = Tap(self._kernel)
+        return Form(question, fields, self._tap)
+
+    async def _ask(self, place: _Place, form: Any) -> Ending:
+        """Ask in the best way that works here."""
+        with _not_in_the_way():
+            if form is not None:
+                place.show("open", form.view)
+                outcome: Ending | None = await form.attend()
+                if outcome is not None:
+                    return outcome
+                form.end()
+                place.show("open")
+        with _not_in_the_way(), contextlib.suppress(EOFError):
+            await answer_by_lines(place.question, place.fields, ask_kernel(self._kernel))
+            return "answered"
+        return "later"
+
+
+class _Place:
+    """One output of the cell that asks, made there and then only updated."""
+
+    def __init__(self, question: OpenQuestion, fields: Sequence[Field]) -> None:
+        self.question = question
+        self.fields = fields
+        self._handle: Any = None
+        with _not_in_the_way():
+            self._handle = display(draw(question, fields, "open"), raw=True, display_id=True)
+
+    def show(self, ending: Ending, view: Mapping[str, Any] | None = None) -> None:
+        """Draw how the question stands, with the live view beside it."""
+        if self._handle is not None:
+            self._handle.update(
+                {**draw(self.question, self.fields, ending), **(view or {})}, raw=True
+            )
+
+
+async def _in_terminal(question: OpenQuestion, fields: Sequence[Field]) -> None:
+    if not sys.stdin.isatty():
+        return
+    print(draw(question, fields, "open")["text/plain"])  # noqa: T201 - the terminal's output
+    with contextlib.suppress(EOFError):
+        await answer_by_lines(question, fields, ask_terminal)
+
+
+@contextlib.contextmanager
+def _not_in_the_way() -> Generator[None]:
+    """Go on when something cannot be shown: the run matters more, and there is another way."""
+    try:
+        yield
+    except Exception:  # noqa: BLE001 - whatever a page, a socket or a library does
+        _log.exception("A question could not be shown as it should be")

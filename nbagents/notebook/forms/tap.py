@@ -1,0 +1,103 @@
+"""Take the messages of our forms from the shell channel before the kernel queues them.
+
+A kernel that runs a cell leaves what the page sends to a widget in its queue until the cell has
+ended: ipykernel 6 always, 7 where the page does not use subshells or the cell blocks. An answer
+that a running cell waits for would never arrive.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import zmq
+
+__all__ = ["Tap"]
+
+Handler = Callable[[Any], None]
+
+
+class Tap:
+    """Stands before the kernel's own reader of the shell channel until `remove`.
+
+    Where the kernel has not the private parts that this needs, it takes nothing, and messages
+    come as they do to any widget.
+    """
+
+    def __init__(self, kernel: Any) -> None:
+        self._kernel = kernel
+        self._stream: Any = getattr(kernel, "shell_stream", None)
+        self._handlers: dict[str, Handler] = {}
+        self._next: Callable[[Any], Any] | None = None
+        # The stream is read in another thread, so it is only told whom to call.
+        callback = getattr(self._stream, "_recv_callback", None)
+        if callable(callback) and getattr(self._stream, "_recv_copy", True) is False:
+            self._next = callback
+            self._stream._recv_callback = self._on_message  # noqa: SLF001 - there is no public way
+
+    @property
+    def must_pump(self) -> bool:
+        """True when nobody reads the channel because this is not the thread that does."""
+        reads_itself = getattr(self._kernel, "shell_channel_thread", None) is not None
+        on_main = threading.current_thread() is threading.main_thread()
+        return self._next is not None and not reads_itself and not on_main
+
+    def pump(self) -> None:
+        """Read what has arrived; to be called on the main thread. Other messages are queued."""
+        self._stream.flush(zmq.POLLIN)
+
+    def listen(self, comm_id: str, handler: Handler) -> None:
+        """Call `handler`, in the thread that reads the channel, with what a form sends."""
+        self._handlers[comm_id] = handler
+
+    def forget(self, comm_id: str) -> None:
+        """Take nothing for this form any more."""
+        self._handlers.pop(comm_id, None)
+
+    def remove(self) -> None:
+        """Give the channel back."""
+        if self._next is not None and self._stream._recv_callback == self._on_message:  # noqa: SLF001
+            self._stream._recv_callback = self._next  # noqa: SLF001
+        self._handlers.clear()
+
+    def _on_message(self, frames: Sequence[Any]) -> Any:
+        if self._handlers and self._take(frames):
+            return None
+        assert self._next is not None
+        return self._next(frames)
+
+    def _take(self, frames: Sequence[Any]) -> bool:
+        """Handle the message if it is for a form of ours."""
+        session = self._kernel.session
+        try:
+            _, parts = session.feed_identities(frames, copy=False)
+            # Without its content a message is only looked at, and can be read again.
+            message = session.deserialize(parts, content=False, copy=False)
+            if message["header"]["msg_type"] != "comm_msg":
+                return False
+            content = session.unpack(message["content"])
+            handler = self._handlers.get(content["comm_id"])
+            if handler is None or content["data"].get("method") != "custom":
+                return False
+        except Exception:  # noqa: BLE001 - whatever it is, the kernel knows better what to do
+            return False
+        self._say("busy", message)
+        try:
+            with contextlib.suppress(RuntimeError):  # The loop that waits has ended.
+                handler(content["data"]["content"])
+        finally:
+            self._say("idle", message)
+        return True
+
+    def _say(self, state: str, parent: Any) -> None:
+        """Tell the page that its message is dealt with; it waits for that before it sends more."""
+        kernel = self._kernel
+        kernel.session.send(
+            kernel.iopub_socket,
+            "status",
+            {"execution_state": state},
+            parent=parent,
+            ident=kernel._topic("status"),  # noqa: SLF001 - as the kernel itself does
+        )

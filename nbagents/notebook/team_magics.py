@@ -1,0 +1,217 @@
+"""The magics that define teams: `%%swarm` and `%%graph`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from IPython.core.error import UsageError
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.core.magic import Magics, cell_magic, magics_class, no_var_expand
+from IPython.core.magic_arguments import argument, magic_arguments
+from IPython.display import display
+
+from nbagents.errors import UserError, unknown_name
+from nbagents.notebook.arguments import parse
+from nbagents.notebook.dot import DotBody, DotEdge, read_dot
+from nbagents.notebook.namespace import Namespace, split
+from nbagents.notebook.prompts import expand
+from nbagents.questions import Question
+from nbagents.runnable import Runnable
+from nbagents.runnable.sketch import HUMAN
+from nbagents.teams.graph import Edge, Graph, Node
+from nbagents.teams.swarm import Swarm
+
+__all__ = ["TeamMagics"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Member:
+    line: str
+    name: str
+    runnable: Runnable[Any]
+    purpose: str
+    targets: list[str] | None
+
+
+_MEMBER = re.compile(
+    r"\s*(?P<name>[^:\s>-][^:\s]*?)\s*(?::(?P<purpose>.*?))?(?:->(?P<targets>.*))?\Z"
+)
+
+
+@magics_class
+class TeamMagics(Magics):
+    """The magics that put agents together."""
+
+    def __init__(self, shell: InteractiveShell, namespace: Namespace) -> None:
+        super().__init__(shell)
+        self._namespace = namespace
+
+    @no_var_expand
+    @magic_arguments()
+    @argument("name", help="Name of the swarm, and of the variable that will hold it.")
+    @argument("--start", help="The member who begins; without it the first one.")
+    @argument("--max-handoffs", type=int, help="How many handoffs end a run.")
+    @cell_magic
+    def swarm(self, line: str, cell: str) -> None:
+        """Define a swarm: agents that hand over to each other. One member a line.
+
+        `writer: drafts the text -> critic, human` says what the member is for, and to whom it may
+        hand over; without `->` that is everybody. `human` is you.
+        """
+        options, rest = parse(TeamMagics.swarm, expand(line, self._namespace.variables))
+        _takes_one_name("swarm", rest)
+        self._namespace.check_free(options.name, Swarm)
+        members = [self._member(number, text) for number, text in _lines(cell)]
+        known = {*(member.name for member in members), HUMAN}
+        for member in members:
+            for target in member.targets or ():
+                if target not in known:
+                    raise UserError(f"{member.line}{unknown_name('member', target, known)}")
+        given = {} if options.max_handoffs is None else {"max_handoffs": options.max_handoffs}
+        swarm = Swarm(
+            options.name,
+            [member.runnable for member in members],
+            start=options.start,
+            hands_off_to={m.name: m.targets for m in members if m.targets is not None},
+            purposes={m.name: m.purpose for m in members if m.purpose},
+            **given,
+        )
+        self._namespace.define(options.name, swarm)
+        display(swarm.topology())
+
+    def _member(self, number: int, text: str) -> _Member:
+        line = f"Line {number}: "
+        match = _MEMBER.match(text)
+        if match is None:
+            message = f"{line}a member is a name, what it is for, and to whom it hands over: `writer: drafts -> critic`."
+            raise UserError(message)
+        with _pointing(line):
+            runnable = self._namespace.runnable(match["name"])
+        targets = None if match["targets"] is None else split(match["targets"])
+        return _Member(line, runnable.name, runnable, (match["purpose"] or "").strip(), targets)
+
+    @no_var_expand
+    @magic_arguments()
+    @argument("name", help="Name of the graph, and of the variable that will hold it.")
+    @argument("--entry", help="Where it begins, by commas; without it where nothing leads to.")
+    @argument("--max-steps", type=int, help="How many visits of nodes end a run.")
+    @cell_magic
+    def graph(self, line: str, cell: str) -> None:
+        """Define a workflow; the body is DOT: `draft -> check -> {publish log}`.
+
+        A node is the agent, team or function of its name, or says so: `[agent=writer]`,
+        `[py=function]`, `[ask="Publish it?", out=bool]`; more: `join=any`, `timeout=30`, `retries=2`,
+        `on_error=skip`. An edge may have a condition over `output`, `text`, `state` and `visits`:
+        `check -> draft [when="visits < 3"]`; `[on=error]` is the way of a failure.
+        """
+        options, rest = parse(TeamMagics.graph, expand(line, self._namespace.variables))
+        _takes_one_name("graph", rest)
+        self._namespace.check_free(options.name, Graph)
+        body = read_dot(cell)
+        if not body.nodes:
+            raise UserError("The body names no nodes. Write edges: draft -> check -> publish")
+        nodes = {name: self._node(body, name, given) for name, given in body.nodes.items()}
+        try:
+            graph = Graph(
+                options.name,
+                nodes,
+                [_edge(body, edge) for edge in body.edges],
+                entry=split(options.entry) or None,
+                max_steps=options.max_steps,
+            )
+        except UserError as error:
+            raise UserError(f"{_line_of(body, str(error))}{error}") from None
+        self._namespace.define(options.name, graph)
+        display(graph.topology())
+
+    def _node(self, body: DotBody, name: str, given: dict[str, str]) -> Node:
+        named = [kind for kind in ("agent", "py", "ask") if kind in given]
+        if len(named) > 1:
+            raise UserError(f"{body.at(name)}The node {name!r} is one of {' and '.join(named)}.")
+        if "out" in given and "ask" not in given:
+            raise UserError(f"{body.at('out')}`out` is the type of the answer to an `ask`.")
+        with _pointing(body.at(*(given[kind] for kind in named), name)):
+            runs = self._runs(name, given)
+            return Node(
+                runs,
+                join=_join(given.get("join", "all")),
+                timeout=_number(given, "timeout", float),
+                retries=_number(given, "retries", int) or 0,
+                on_error=given.get("on_error", "fail"),  # pyright: ignore[reportArgumentType]
+            )
+
+    def _runs(self, name: str, given: dict[str, str]) -> Any:
+        namespace = self._namespace
+        if "agent" in given:
+            return namespace.runnable(given["agent"])
+        if "py" in given:
+            return namespace.function(given["py"])
+        if "ask" in given:
+            return Question(given["ask"], namespace.type(given.get("out")))
+        value = namespace.variables.get(name)
+        if isinstance(value, Runnable) or (callable(value) and not isinstance(value, type)):
+            return value
+        if name == HUMAN:
+            return Question("What do you say?")
+        known = (*namespace.runnables(), *namespace.functions())
+        raise unknown_name("agent or function", name, known)
+
+
+def _edge(body: DotBody, edge: DotEdge) -> Edge:
+    on = edge.attributes.get("on", "success")
+    if on not in {"success", "error"}:
+        raise UserError(f"{body.at(on)}{unknown_name('kind of edge', on, ('success', 'error'))}")
+    return Edge(edge.source, edge.target, edge.attributes.get("when"), on=on)  # pyright: ignore[reportArgumentType]
+
+
+def _lines(cell: str) -> Iterator[tuple[int, str]]:
+    """Return the lines that say something, numbered as in the cell."""
+    for number, text in enumerate(cell.splitlines(), start=2):  # The magic is the first line.
+        said = text.partition("#")[0].strip()
+        if said:
+            yield number, said
+
+
+@contextmanager
+def _pointing(where: str) -> Generator[None]:
+    """Say in which line an error is."""
+    try:
+        yield
+    except UserError as error:
+        raise UserError(f"{where}{error}") from None
+
+
+def _takes_one_name(magic: str, rest: str) -> None:
+    if rest:
+        raise UsageError(f"%%{magic} takes one name; put {rest!r} into the cell's body.")
+
+
+def _join(text: str) -> Literal["all", "any"] | int:
+    if text.isdecimal():
+        return int(text)
+    if text in {"all", "any"}:
+        return text  # pyright: ignore[reportReturnType]
+    raise unknown_name("join", text, ("all", "any", "a number"))
+
+
+def _number(given: Mapping[str, str], name: str, kind: type[int | float]) -> Any:
+    if name not in given:
+        return None
+    try:
+        return kind(given[name])
+    except ValueError:
+        raise UserError(f"{name}={given[name]} is no number.") from None
+
+
+def _line_of(body: DotBody, message: str) -> str:
+    """Find the line that a message about the whole graph is about."""
+    for edge in body.edges:
+        if message.startswith(f"The edge {edge.source} -> {edge.target}:"):
+            when = edge.attributes.get("when", "")
+            return body.at(when, when.replace('"', '\\"'), edge.target)
+    named = [name for name in re.findall(r"'([^']*)'", message) if name in body.nodes]
+    return body.at(*named)

@@ -1,0 +1,1 @@
+"""Teams: agents that hand over to each other, and workflows that say who comes next."""

@@ -1,0 +1,245 @@
+"""The execution of a graph: which node is ready, and what follows when one has ended."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from nbagents.context import Limits, RunContext
+from nbagents.errors import LimitReached, UserError, redact
+from nbagents.events import EdgeTaken
+from nbagents.messages import Message
+from nbagents.runnable import Result, Runnable, call
+from nbagents.teams.conditions import Condition, Outcome
+from nbagents.teams.plan import Node, Plan, Way
+from nbagents.teams.steps import Given
+
+__all__ = ["Execution"]
+
+Step = Callable[[str, Given], tuple[Runnable[Any], Sequence[Message]]]
+"""Makes what a visit of a node runs, and the messages that it is given."""
+_Results = dict[str, Result[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """A node that may start, with the results that lead there."""
+
+    node: int
+    results: _Results
+    pass_: int
+    """How often it had been armed anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Ended:
+    """How a visit has ended: with a result, by an error that an edge may lead on, or skipped."""
+
+    result: Result[Any] | None
+    error: Exception | None = None
+
+
+class Execution:
+    """One run of a graph. All that changes is here, so a graph may run many times at once."""
+
+    def __init__(self, plan: Plan, step: Step, max_steps: int) -> None:
+        count = len(plan.names)
+        self._plan = plan
+        self._step = step
+        self._max_steps = max_steps
+        self._steps = 0
+        self._visits = [0] * count
+        self._passes = [0] * count
+        """How often a node was armed anew; the end of a visit of an earlier pass leads nowhere."""
+        self._started = [False] * count
+        """Nodes that have run, or were passed over, since they were armed."""
+        self._settled = [False] * len(plan.ways)
+        self._unsettled = list(plan.awaited)
+        self._taken: list[dict[int, Result[Any]]] = [{} for _ in range(count)]
+        self._last: _Results = {}
+        """Results of nodes from which no way was taken."""
+
+    async def run(self, ctx: RunContext, messages: Sequence[Message]) -> Result[Any]:
+        """Visit nodes until none is ready any more."""
+        self._ctx = ctx
+        self._original = tuple(messages)
+        for entry in self._plan.entries:
+            self._started[entry] = True
+        try:
+            async with asyncio.TaskGroup() as self._group:
+                for entry in self._plan.entries:
+                    self._launch(self._ready(entry))
+        except BaseExceptionGroup as failures:
+            raise failures.exceptions[0] from None
+        return self._outcome()
+
+    def _outcome(self) -> Result[Any]:
+        last = {name: self._last[name] for name in self._plan.names if name in self._last}
+        if len(last) == 1:
+            return next(iter(last.values()))
+        files = tuple(file for result in last.values() for file in result.files)
+        return Result({name: each.output for name, each in last.items()} or None, files)
+
+    def _launch(self, ready: _Ready) -> None:
+        self._begin(ready.node)
+        self._group.create_task(self._follow(ready))
+
+    def _begin(self, node: int) -> None:
+        self._steps += 1
+        if self._steps > self._max_steps:
+            fix = "Raise it with Graph(..., max_steps=...)."
+            raise LimitReached("max_steps", self._max_steps, fix=fix)
+        self._visits[node] += 1
+
+    async def _follow(self, here: _Ready) -> None:
+        """Visit a node and go on along its ways: the first here, the others in tasks of their own."""
+        while True:
+            visits = self._visits[here.node]
+            ended = await self._visit(here.node, here.results)
+            ready = await self._leave(here, ended, visits)
+            if not ready:
+                return
+            here = ready[0]
+            self._begin(here.node)
+            for other in ready[1:]:
+                self._launch(other)
+
+    async def _visit(self, node: int, results: _Results) -> _Ended:
+        name, declared = self._plan.names[node], self._plan.nodes[node]
+        given = Given(self._original, results)
+        attempts = 0
+        while True:
+            attempts += 1
+            runnable, messages = self._step(name, given)
+            try:
+                limits = self._limits(declared, runnable)
+                return _Ended(await call(self._ctx, runnable, messages, node=name, limits=limits))
+            except UserError:
+                raise  # Trying again, or going another way, would only hide it.
+            except Exception as error:  # noqa: BLE001 - whatever a node raises is its failure
+                if isinstance(error, LimitReached):
+                    self._ctx.check_limits(0)  # A limit of the graph, or above, ends it.
+                if attempts <= declared.retries:
+                    continue
+                if any(way.on_error for way in self._plan.out[node]):
+                    return _Ended(Result(redact(f"{type(error).__name__}: {error}")), error)
+                if declared.on_error == "skip":
+                    return _Ended(None)
+                raise _named(error, name, declared) from error.__cause__
+
+    def _limits(self, node: Node, runnable: Runnable[Any]) -> Limits | None:
+        """Make the limits of a visit that has a time of its own."""
+        if node.timeout is None:
+            return None
+        own = runnable.limits or self._ctx.limits
+        shorter = runnable.limits is not None and (own.seconds or node.timeout) < node.timeout
+        return own if shorter else replace(own, seconds=node.timeout)
+
+    async def _leave(self, here: _Ready, ended: _Ended, visits: int) -> list[_Ready]:
+        """Settle the ways out of a node; return the nodes that are ready by that."""
+        node = here.node
+        if here.pass_ != self._passes[node]:
+            return []
+        taken = await self._taken_ways(node, ended, visits)
+        if ended.error is not None and not taken:
+            if self._plan.nodes[node].on_error == "fail":
+                name, declared = self._plan.names[node], self._plan.nodes[node]
+                raise _named(ended.error, name, declared) from ended.error.__cause__
+            ended = _Ended(None)
+        if here.pass_ != self._passes[node]:  # A condition took its time.
+            return []
+        for way in taken:
+            names = self._plan.names
+            await self._ctx.emit(EdgeTaken(names[way.source], names[way.target]))
+        if not taken and ended.result is not None:
+            self._last[self._plan.names[node]] = ended.result
+        back = [way for way in taken if way.closes_circle]
+        numbers = {way.number for way in taken}
+        ready: list[_Ready] = []
+        for way in self._plan.out[node]:
+            # What is about to be armed anew is not passed over before.
+            if not way.closes_circle and (way.number in numbers or not back):
+                self._settle(way, ended.result if way.number in numbers else None, ready)
+        for way in back:
+            assert ended.result is not None
+            self._arm(way.target)
+            self._started[way.target] = True
+            self._taken[way.target][way.number] = ended.result
+            ready.append(self._ready(way.target))
+        return ready
+
+    async def _taken_ways(self, node: int, ended: _Ended, visits: int) -> list[Way]:
+        taken: list[Way] = []
+        for way in self._plan.out[node]:
+            if ended.result is None or way.on_error is not (ended.error is not None):
+                continue
+            if way.condition is None or await self._holds(way.condition, ended.result, visits):
+                taken.append(way)
+        return taken
+
+    async def _holds(self, condition: Condition, result: Result[Any], visits: int) -> bool:
+        outcome = Outcome(result, self._ctx.state, visits)
+        if condition.is_expression:
+            return await condition.holds(outcome)
+        self._ctx.count(1, 0)  # The graph does not stand still while it makes up its mind.
+        try:
+            return await condition.holds(outcome)
+        finally:
+            self._ctx.count(-1, 0)
+
+    def _settle(self, way: Way, result: Result[Any] | None, ready: list[_Ready]) -> None:
+        """Settle a way, and all the ways behind a node that is passed over by that."""
+        waiting = deque([(way, result)])
+        while waiting:
+            way, result = waiting.popleft()
+            target = way.target
+            self._settled[way.number] = True
+            self._unsettled[target] -= 1
+            if result is not None:
+                self._taken[target][way.number] = result
+            if self._started[target]:
+                continue
+            join = self._plan.nodes[target].join
+            needed = 1 if isinstance(join, str) else join
+            enough = len(self._taken[target]) >= needed
+            if enough and (join != "all" or not self._unsettled[target]):
+                self._started[target] = True
+                ready.append(self._ready(target))
+            elif not self._unsettled[target]:
+                self._started[target] = True
+                onward = (way for way in self._plan.out[target] if not way.closes_circle)
+                waiting.extend((way, None) for way in onward)
+
+    def _ready(self, node: int) -> _Ready:
+        """Make a visit of a node, with the results that lead there in the order of its edges."""
+        taken, names = self._taken[node], self._plan.names
+        results = {
+            names[way.source]: taken[way.number]
+            for way in self._plan.into[node]
+            if way.number in taken
+        }
+        return _Ready(node, results, self._passes[node])
+
+    def _arm(self, start: int) -> None:
+        """Arm a node and all that lies behind it anew; what came from elsewhere stays settled."""
+        region = self._plan.behind(start)
+        for node in region:
+            self._passes[node] += 1
+            self._started[node] = False
+            self._last.pop(self._plan.names[node], None)
+            for way in self._plan.out[node]:
+                self._taken[way.target].pop(way.number, None)
+                if self._settled[way.number]:
+                    self._settled[way.number] = False
+                    self._unsettled[way.target] += 1
+
+
+def _named(error: Exception, name: str, node: Node) -> Exception:
+    """Name the node in a limit that is its own."""
+    if isinstance(error, LimitReached) and error.limit == "seconds" and error.value == node.timeout:
+        fix = "Raise it with Node(..., timeout=...)."
+        return LimitReached(f"timeout of {name}", f"{node.timeout} s", fix=fix)
+    return error

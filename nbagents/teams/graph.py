@@ -1,0 +1,189 @@
+"""Graphs: workflows whose edges say who comes next, when, and with what."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, ClassVar, cast
+
+from nbagents.agents.agent import Agent
+from nbagents.context import Limits, RunContext
+from nbagents.errors import UserError, unknown_name
+from nbagents.messages import Message
+from nbagents.questions import Question
+from nbagents.runnable import Result, Runnable, Sketch
+from nbagents.teams.conditions import Condition, fields_of
+from nbagents.teams.execution import Execution
+from nbagents.teams.plan import Edge, Node, Plan, Way, Works
+from nbagents.teams.steps import Ask, Function, Given
+from nbagents.topology import Topology
+
+__all__ = ["Edge", "Graph", "Node"]
+
+_STEPS_PER_NODE = 25
+
+
+@dataclass(frozen=True, eq=False)
+class Graph(Runnable[Any]):
+    """Nodes and the ways between them.
+
+    A node starts when it is ready, whatever else still runs. With `join="all"` that is once every
+    way to it is settled and one of them was taken; a way that closes a circle starts its target
+    again, and arms what lies behind it anew. A node is given the input of the graph and the
+    outputs of the nodes that lead to it, by name. The output is that of the last node, or those of
+    the last ones, by name.
+
+    Raises `UserError` for names that do not exist, conditions that are none, and nodes that can
+    never be reached.
+    """
+
+    name: str
+    nodes: Mapping[str, Node | Works]
+    edges: Sequence[Edge | tuple[str, str] | tuple[str, str, str]]
+    """Edges, or shorter: `(source, target)` and `(source, target, when)`."""
+    entry: str | Sequence[str] | None = field(default=None, kw_only=True)
+    """Where it begins: without it at the nodes that nothing leads to, else at the first node."""
+    max_steps: int | None = field(default=None, kw_only=True)
+    """How many visits of nodes end a run; 25 for each node, if you do not say."""
+    description: str = field(default="", kw_only=True)
+    limits: Limits | None = field(default=None, kw_only=True)
+
+    kind: ClassVar[str] = "graph"
+
+    def __post_init__(self) -> None:
+        nodes = {name: _as_node(name, node) for name, node in self.nodes.items()}
+        object.__setattr__(self, "nodes", nodes)
+        edges = tuple(edge if isinstance(edge, Edge) else Edge(*edge) for edge in self.edges)
+        object.__setattr__(self, "edges", edges)
+        if not nodes:
+            raise UserError(f"The graph {self.name!r} has no nodes.")
+        if self.max_steps is not None and self.max_steps < 1:
+            raise UserError(f"max_steps={self.max_steps} lets nothing run.")
+        _ = self._plan, self._functions
+
+    def __repr__(self) -> str:
+        return f"Graph({self.name!r}, {list(self.nodes)})"
+
+    @property
+    def is_team(self) -> bool:
+        """Tell that there is more than one thing in it."""
+        return True
+
+    @cached_property
+    def _declared(self) -> list[Edge]:
+        return [edge for edge in self.edges if isinstance(edge, Edge)]
+
+    @cached_property
+    def _works(self) -> dict[str, Node]:
+        return {name: node for name, node in self.nodes.items() if isinstance(node, Node)}
+
+    @cached_property
+    def _functions(self) -> dict[str, Function]:
+        sources: dict[str, list[str]] = {name: [] for name in self._works}
+        for edge in self._declared:
+            if edge.target in sources:
+                sources[edge.target].append(edge.source)
+        return {
+            name: Function(name, node.runs, sources[name])
+            for name, node in self._works.items()
+            if not isinstance(node.runs, (Runnable, Question))
+        }
+
+    @cached_property
+    def _plan(self) -> Plan:
+        names = list(self._works)
+        numbers = {name: number for number, name in enumerate(names)}
+        ways: list[Way] = []
+        for edge in self._declared:
+            if edge.on not in {"success", "error"}:
+                raise unknown_name("kind of edge", edge.on, ["success", "error"])
+            for end in (edge.source, edge.target):
+                if end not in numbers:
+                    raise unknown_name("node", end, names)
+            condition = None if edge.when is None else self._condition(edge)
+            source, target = numbers[edge.source], numbers[edge.target]
+            ways.append(Way(len(ways), source, target, condition, on_error=edge.on == "error"))
+        return Plan(self._works, ways, self._entries(numbers, ways))
+
+    def _condition(self, edge: Edge) -> Condition:
+        runs = self._works[edge.source].runs
+        kind: Any = None
+        if isinstance(runs, Agent):
+            kind = cast("Agent[Any]", runs).output_type
+        elif isinstance(runs, Question):
+            kind = runs.schema
+        elif not isinstance(runs, Runnable):
+            kind = self._functions[edge.source].returns
+        assert edge.when is not None
+        try:
+            return Condition(edge.when, fields_of(kind))
+        except UserError as error:
+            message = f"The edge {edge.source} -> {edge.target}: {error}"
+            raise UserError(message) from None
+
+    def _entries(self, numbers: Mapping[str, int], ways: Sequence[Way]) -> list[int]:
+        if self.entry is not None:
+            named = [self.entry] if isinstance(self.entry, str) else list(self.entry)
+            for name in named:
+                if name not in numbers:
+                    raise unknown_name("node", name, numbers)
+            return [numbers[name] for name in dict.fromkeys(named)]
+        led_to = {way.target for way in ways}
+        return [number for number in numbers.values() if number not in led_to] or [0]
+
+    @cached_property
+    def _topology(self) -> Topology:
+        return super().topology()
+
+    def topology(self) -> Topology:
+        """Tell what it is made of, to be drawn."""
+        return self._topology
+
+    def sketch(self, sketch: Sketch, id: str, parent: str | None) -> None:
+        """Draw the nodes, and the ways between them with their conditions."""
+        sketch.add(id, id.rpartition("/")[2], self.kind, parent)
+        for name, node in self._works.items():
+            inner = f"{id}/{name}"
+            runs: Any = node.runs
+            if isinstance(runs, Runnable):
+                runs.sketch(sketch, inner, id)
+            else:
+                kind = "human" if isinstance(runs, Question) else "function"
+                detail = "" if node.join == "all" else f"join {node.join}"
+                sketch.add(inner, name, kind, id, detail)
+        for edge, way in zip(self._declared, self._plan.ways, strict=True):
+            label = way.condition.label if way.condition else ""
+            kind = "error" if way.on_error else "flow"
+            sketch.link(f"{id}/{edge.source}", f"{id}/{edge.target}", label, kind)
+
+    def _step(self, name: str, given: Given) -> tuple[Runnable[Any], Sequence[Message]]:
+        """Make what one visit of a node runs, and the messages that it is given."""
+        runs: Any = self._works[name].runs
+        if isinstance(runs, Runnable):
+            return cast("Runnable[Any]", runs), given.messages()
+        messages = () if given.results else tuple(given.original)
+        if isinstance(runs, Question):
+            return Ask(name, runs, given), messages
+        return self._functions[name].bind(name, given), messages
+
+    async def execute(self, ctx: RunContext, messages: Sequence[Message]) -> Result[Any]:
+        """Visit the nodes, each as soon as it is ready."""
+        most = self.max_steps or _STEPS_PER_NODE * len(self._works)
+        return await Execution(self._plan, self._step, most).run(ctx, messages)
+
+
+def _as_node(name: str, node: object) -> Node:
+    if not isinstance(node, Node):
+        node = Node(node)  # pyright: ignore[reportArgumentType]  # What it is, is checked here.
+    if not isinstance(node.runs, (Runnable, Question)) and not callable(node.runs):
+        kind = type(node.runs).__name__
+        message = f"The node {name!r} is an agent, a team, a function or a question, not {kind} ({node.runs!r:.60})."
+        raise UserError(message)
+    if isinstance(node.join, str) and node.join not in {"all", "any"}:
+        raise unknown_name("join", node.join, ["all", "any"])
+    if isinstance(node.join, int) and node.join < 1:
+        raise UserError(f"join={node.join} of the node {name!r} must be 1 or more.")
+    if node.on_error not in {"fail", "skip"}:
+        raise unknown_name("on_error", node.on_error, ["fail", "skip"])
+    return node

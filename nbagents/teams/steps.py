@@ -1,0 +1,224 @@
+"""Steps: what a node of a graph may run beside agents and teams: a function, a question."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import typing
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from pydantic_core import to_jsonable_python
+
+from nbagents._portal import in_thread
+from nbagents.context import RunContext
+from nbagents.errors import UserError
+from nbagents.events import ToolProgress
+from nbagents.messages import FilePart, Message, TextPart
+from nbagents.questions import Question
+from nbagents.runnable import Result, Runnable
+from nbagents.tools.function import FunctionTool
+
+__all__ = ["Ask", "Function", "Given"]
+
+_INPUT = "input"
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What a visit of a node begins with."""
+
+    original: Sequence[Message]
+    """What the graph was given."""
+    results: Mapping[str, Result[Any]]
+    """The results of the nodes that lead here, in the order of the edges."""
+
+    @property
+    def text(self) -> str:
+        """The text of what the graph was given."""
+        return "\n".join(message.text for message in self.original if message.role == "user")
+
+    @property
+    def whole(self) -> Result[Any]:
+        """The one result that leads here; all of them by name; or what the graph was given."""
+        if len(self.results) == 1:
+            return next(iter(self.results.values()))
+        if self.results:
+            files = tuple(file for result in self.results.values() for file in result.files)
+            return Result({name: each.output for name, each in self.results.items()}, files)
+        files = tuple(
+            part
+            for message in self.original
+            for part in message.parts
+            if isinstance(part, FilePart)
+        )
+        return Result(self.text, files)
+
+    def messages(self) -> tuple[Message, ...]:
+        """Tell it to an agent: the original input, and each result under its node's name."""
+        if not self.results:
+            return tuple(self.original)
+        parts: list[Any] = []
+        for name, result in self.results.items():
+            parts.extend((TextPart(f"{name}:\n{result.text}"), *result.files))
+        *before, last = self.original
+        if last.role == "user":
+            return (*before, Message("user", (*last.parts, *parts)))
+        return (*self.original, Message("user", tuple(parts)))
+
+
+class Function:
+    """A function as a node: its parameters tell what it is given.
+
+    One annotated `RunContext` is the context, one named `input` the text that the graph was given,
+    one named like a node the output of that node, or its default or None where it did not lead
+    here. One more may be left: it is given all that leads here (`Given.whole`). A parameter
+    annotated `Result` is given output and files together. A plain function runs in a thread.
+    """
+
+    def __init__(self, name: str, function: Callable[..., Any], sources: Sequence[str]) -> None:
+        self._function = function.function if isinstance(function, FunctionTool) else function
+        self.is_async = inspect.iscoroutinefunction(self._function)
+        self.is_stream = inspect.isasyncgenfunction(self._function)
+        self.returns: Any = None
+        """The type that it says it returns."""
+        self._takes: list[tuple[str, str, bool]] = []
+        self._defaults: set[str] = set()
+        self._read(name, sources)
+
+    def _read(self, name: str, sources: Sequence[str]) -> None:
+        function = self._function
+        try:
+            hints = typing.get_type_hints(function)
+            parameters = inspect.signature(function).parameters
+        except (NameError, TypeError, ValueError) as error:
+            raise UserError(f"The function of the node {name!r} cannot be read: {error}") from None
+        self.returns = hints.get("return")
+        free: list[str] = []
+        for parameter in parameters.values():
+            hint = hints.get(parameter.name)
+            if parameter.kind in {parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD}:
+                continue
+            if parameter.kind is parameter.POSITIONAL_ONLY:
+                raise UserError(
+                    f"The function of the node {name!r} may not have {parameter} before a `/`."
+                )
+            if parameter.default is not parameter.empty:
+                self._defaults.add(parameter.name)
+            wants_result = (typing.get_origin(hint) or hint) is Result
+            if hint is RunContext:
+                self._takes.append((parameter.name, "context", False))
+            elif parameter.name in sources or parameter.name == _INPUT:
+                self._takes.append((parameter.name, "named", wants_result))
+            elif not free and parameter.name not in self._defaults:
+                free.append(parameter.name)
+                self._takes.append((parameter.name, "whole", wants_result))
+            elif parameter.name not in self._defaults:
+                known = ", ".join((*sources, _INPUT))
+                message = f"The function of the node {name!r} has the parameters {free[0]!r} and {parameter.name!r}: at most one may have a name of its own; the others are named like what leads here: {known}."
+                raise UserError(message)
+
+    def bind(self, name: str, given: Given) -> Runnable[Any]:
+        """Make the step of one visit."""
+        return _Step(name, self._function, given, self)
+
+    def arguments(self, ctx: RunContext, given: Given) -> dict[str, Any]:
+        """Fill in the parameters."""
+        arguments: dict[str, Any] = {}
+        for name, kind, wants_result in self._takes:
+            if kind == "context":
+                arguments[name] = ctx
+                continue
+            if kind == "whole":
+                result: Result[Any] | None = given.whole
+            elif name in given.results:
+                result = given.results[name]
+            elif name == _INPUT:
+                result = Result(given.text)
+            elif name in self._defaults:
+                continue
+            else:
+                result = None
+            arguments[name] = result if wants_result or result is None else result.output
+        return arguments
+
+
+class _Step(Runnable[Any]):
+    """One visit of a node that is a function."""
+
+    kind: ClassVar[str] = "function"
+    description = ""
+
+    def __init__(
+        self, name: str, function: Callable[..., Any], given: Given, declared: Function
+    ) -> None:
+        self.name = name
+        self._function = function
+        self._given = given
+        self._declared = declared
+
+    async def execute(self, ctx: RunContext, messages: Sequence[Message]) -> Result[Any]:  # noqa: ARG002 - it has typed values
+        """Call the function."""
+        function, arguments = self._function, self._declared.arguments(ctx, self._given)
+        try:
+            if self._declared.is_async:
+                return _result(await function(**arguments))
+            if self._declared.is_stream:
+                return _result(await _last(ctx, function(**arguments)))
+            return _result(await in_thread(lambda: function(**arguments)))
+        except KeyboardInterrupt:  # It would end the loop, and with it the kernel.
+            raise asyncio.CancelledError("A node was interrupted") from None
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            message = f"What the node {self.name!r} waited for was cancelled."
+            raise RuntimeError(message) from None
+
+
+async def _last(ctx: RunContext, items: Any) -> Any:
+    """Report each item as progress and return the last one."""
+    last: Any = None
+    async with aclosing(items):
+        async for last in items:
+            await ctx.emit(ToolProgress("", to_jsonable_python(last, fallback=repr)))
+    return last
+
+
+def _result(value: Any) -> Result[Any]:
+    """Take what a function has returned; files in it are files of the result."""
+    if isinstance(value, Result):
+        return typing.cast("Result[Any]", value)
+    whole: Any = value
+    if isinstance(value, FilePart):
+        return Result(whole, (value,))
+    if isinstance(value, (list, tuple)):
+        items = typing.cast("Sequence[Any]", value)
+        return Result(whole, tuple(item for item in items if isinstance(item, FilePart)))
+    return Result(whole)
+
+
+class Ask(Runnable[Any]):
+    """One visit of a node that is a question: it shows what leads here, and gives the answer."""
+
+    kind: ClassVar[str] = "human"
+    description = ""
+
+    def __init__(self, name: str, question: Question, given: Given) -> None:
+        self.name = name
+        self._question = question
+        self._given = given
+
+    async def execute(self, ctx: RunContext, messages: Sequence[Message]) -> Result[Any]:  # noqa: ARG002 - it has typed values
+        """Ask."""
+        asked = self._question
+        details = asked.details
+        if details is None and self._given.results:
+            whole = self._given.whole.output
+            details = to_jsonable_python(whole, bytes_mode="base64", fallback=repr)
+        question = Question(
+            asked.prompt, asked.schema, asked.choices, reason=asked.reason, details=details
+        )
+        return _result(await ctx.ask(question))

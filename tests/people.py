@@ -1,0 +1,46 @@
+"""Somebody at the screen: a `Human` that does with each question what a test says."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+
+from nbagents import OpenQuestion
+from nbagents.questions import meet
+
+
+class Person:
+    """Brings each question to `act`; `asked` keeps them all, `left` counts those that are over."""
+
+    def __init__(self, act: Callable[[OpenQuestion], Awaitable[None]]) -> None:
+        self.asked: list[OpenQuestion] = []
+        self.left = 0
+        self._act = act
+
+    async def attend(self, question: OpenQuestion) -> None:
+        """Show the question."""
+        self.asked.append(question)
+        try:
+            await self._act(question)
+        finally:
+            self.left += 1
+
+
+@contextmanager
+def present(act: Callable[[OpenQuestion], Awaitable[None]]) -> Iterator[Person]:
+    """Have somebody at the screen for a while."""
+    person = Person(act)
+    meet(person)
+    try:
+        yield person
+    finally:
+        meet(None)
+
+
+def answering(**answers: object) -> Callable[[OpenQuestion], Awaitable[None]]:
+    """Answer by the question's text."""
+
+    async def act(question: OpenQuestion) -> None:
+        question.answer(answers[question.prompt], via="form")
+
+    return act

@@ -1,0 +1,110 @@
+"""Mistakes in a graph that show when it is built, before anything runs."""
+
+from __future__ import annotations
+
+import pytest
+
+from nbagents import Edge, Graph, Node, RunContext, UserError
+from tests.teams.support import gathered, named, says, visits
+
+NODES = {"write": named("w"), "judge": named("j")}
+
+
+@pytest.mark.parametrize(
+    ("edges", "about", "problem"),
+    [
+        ([("write", "jugde")], {}, r"There is no node 'jugde'. Did you mean 'judge'\? Known: judge, write."),
+        ([("wirte", "judge")], {}, r"Did you mean 'write'\?"),
+        ([("write", "judge")], {"entry": "wrte"}, r"There is no node 'wrte'. Did you mean 'write'\?"),
+        ([("write", "judge")], {"entry": ["write", "x"]}, "There is no node 'x'"),
+        ([("write", "write")], {"entry": "write"}, "Nothing leads from 'write' to 'judge'"),
+        ([("write", "judge")], {"entry": "judge"}, "Nothing leads from 'judge' to 'write'"),
+        ([("write", "judge")], {"max_steps": 0}, "max_steps=0 lets nothing run"),
+        ([Edge("write", "judge", on="eror")], {}, r"Did you mean 'error'\?"),
+    ],
+)
+def test_names_that_do_not_exist_and_nodes_that_nothing_leads_to(edges, about, problem):
+    with pytest.raises(UserError, match=problem):
+        Graph("g", NODES, edges, **about)
+
+
+def test_a_circle_that_nothing_leads_to_is_unreachable():
+    nodes = {name: named(name) for name in "abc"}
+    with pytest.raises(UserError, match="Nothing leads from 'a' to 'b', 'c'. Add an edge"):
+        Graph("g", nodes, [("b", "c"), ("c", "b")])
+
+
+def test_a_graph_without_nodes():
+    with pytest.raises(UserError, match="The graph 'g' has no nodes"):
+        Graph("g", {}, [])
+
+
+@pytest.mark.parametrize(
+    ("node", "problem"),
+    [
+        (7, "The node 'a' is an agent, a team, a function or a question, not int"),
+        ("writer", "not str \\('writer'\\)"),
+        (Node(gathered, join="al"), r"There is no join 'al'. Did you mean 'all'\?"),
+        (Node(gathered, join=0), "join=0 of the node 'a' must be 1 or more"),
+        (Node(gathered, on_error="skp"), r"Did you mean 'skip'\?"),
+    ],
+)
+def test_a_node_that_is_none(node, problem):
+    with pytest.raises(UserError, match=problem):
+        Graph("g", {"a": node}, [])
+
+
+async def two_of_its_own(one, two) -> None: ...
+
+
+async def near_miss(wrtie, other) -> None: ...
+
+
+async def positional(one, /) -> None: ...
+
+
+async def undefined(one: Nowhere) -> None: ...  # noqa: F821
+
+
+@pytest.mark.parametrize(
+    ("function", "problem"),
+    [
+        (two_of_its_own, "parameters 'one' and 'two'.*named like what leads here: write, input"),
+        (near_miss, "'wrtie' and 'other'"),
+        (positional, "may not have one before a `/`"),
+        (undefined, "cannot be read: name 'Nowhere' is not defined"),
+    ],
+)
+def test_a_function_whose_parameters_cannot_be_filled(function, problem):
+    with pytest.raises(UserError, match=problem):
+        Graph("g", {"write": named("w"), "end": function}, [("write", "end")])
+
+
+async def test_parameters_with_defaults_and_the_context_need_nothing():
+    async def end(ctx: RunContext, given, limit: int = 3, *more, **rest) -> object:
+        return given, limit, more, rest
+
+    run = await Graph("g", {"write": named("w"), "end": end}, [("write", "end")]).run("go")
+    assert run.output == ("w", 3, (), {})
+
+
+async def test_the_entry_is_where_nothing_leads_to_or_else_the_first_node():
+    nodes = {name: named(name) for name in "abc"}
+    assert visits(await Graph("g", nodes, [("c", "a"), ("b", "a")]).run("go")) == ["b", "c", "a"]
+    circle = Graph("g", nodes, [("a", "b"), ("b", "c"), ("c", "a", "visits < 1")])
+    assert visits(await circle.run("go")) == ["a", "b", "c"]
+    both = Graph("g", nodes, [("a", "c"), ("b", "c")], entry=["b", "a"])
+    assert visits(await both.run("go")) == ["b", "a", "c"]
+
+
+async def test_an_entry_that_is_named_twice_begins_once():
+    assert visits(await Graph("g", {"a": named("a")}, [], entry=["a", "a"]).run("go")) == ["a"]
+
+
+def test_building_a_graph_changes_neither_its_agents_nor_what_it_was_given():
+    agent = says("agent")
+    before = dict(agent.tool_table)
+    nodes, edges = {"agent": agent, "b": gathered}, [("agent", "b")]
+    Graph("g", nodes, edges)
+    assert agent.tool_table == before
+    assert (list(nodes), nodes["agent"], edges) == (["agent", "b"], agent, [("agent", "b")])

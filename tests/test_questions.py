@@ -1,0 +1,379 @@
+"""Questions: of every type, answered once, from anywhere; and whoever brings them before a person."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from dataclasses import dataclass
+from datetime import date
+from enum import Enum
+from typing import Annotated, Literal
+
+import pytest
+from pydantic import BaseModel, Field, SecretStr
+
+from nbagents import FilePart, Graph, InputReceived, InputRequested, OpenQuestion, Question, UserError
+from nbagents import RunContext
+from nbagents.events import event_codec
+from nbagents.questions import Prepared, present_human
+from tests.agents.support import never, others
+from tests.people import answering, present
+
+
+class Colour(Enum):
+    RED = "red"
+    BLUE = "blue"
+
+
+class Trip(BaseModel):
+    to: str
+    days: int = 1
+
+
+@dataclass
+class Bird:
+    name: str
+    seen: date
+
+
+PICTURE = FilePart("image/png", b"\x89PNG", name="x.png")
+
+
+def asks(*questions: Question | str) -> Graph:
+    """Make a graph of one node that asks, one after the other."""
+
+    async def node(ctx: RunContext) -> object:
+        return [await ctx.ask(question) for question in questions]
+
+    return Graph("g", {"node": node}, [])
+
+
+def open_question(question: Question) -> OpenQuestion:
+    schema = question.adapter.json_schema()
+    return OpenQuestion(question, InputRequested("q1", question.prompt, schema, "a"))
+
+
+KINDS = [
+    (str, "a", "a", "a"),
+    (str, "", "", ""),
+    (bool, False, False, False),
+    (bool, "yes", True, True),
+    (int, "7", 7, 7),
+    (float, 2, 2.0, 2.0),
+    (date, "2026-03-01", date(2026, 3, 1), "2026-03-01"),
+    (date, date(2026, 3, 1), date(2026, 3, 1), "2026-03-01"),
+    (str | None, None, None, None),
+    (None, None, None, None),
+    (Literal["x", "y"], "y", "y", "y"),
+    (Colour, "blue", Colour.BLUE, "blue"),
+    (list[int], [1, 2], [1, 2], [1, 2]),
+    (list[int], "[1, 2]", [1, 2], [1, 2]),
+    (list[str], [], [], []),
+    (Trip, {"to": "Rome"}, Trip(to="Rome"), {"to": "Rome", "days": 1}),
+    (Trip, '{"to": "Rome", "days": 2}', Trip(to="Rome", days=2), {"to": "Rome", "days": 2}),
+    (Trip, Trip(to="Rome"), Trip(to="Rome"), {"to": "Rome", "days": 1}),
+    (
+        Bird,
+        {"name": "robin", "seen": "2026-03-01"},
+        Bird("robin", date(2026, 3, 1)),
+        {"name": "robin", "seen": "2026-03-01"},
+    ),
+    (Annotated[int, Field(ge=3)], 3, 3, 3),
+]
+
+
+@pytest.mark.parametrize(("schema", "given", "typed", "recorded"), KINDS)
+async def test_an_answer_arrives_in_the_type_that_was_asked_for(schema, given, typed, recorded):
+    run = await asks(Question("?", schema)).run("go", answers=[given])
+    assert run.status == "finished"
+    assert run.output == [typed]
+    assert type(run.output[0]) is type(typed)
+    [received] = [event for event in run.events if isinstance(event, InputReceived)]
+    assert (received.answer, received.via) == (recorded, "prepared")
+    codec = event_codec()
+    assert [codec.validate_json(codec.dump_json(event)) for event in run.events] == run.events
+
+
+async def test_a_file_is_an_answer_and_survives_the_record():
+    told: list[object] = []
+
+    async def node(ctx: RunContext) -> None:
+        told.append(await ctx.ask(Question("?", FilePart)))
+
+    run = await Graph("g", {"node": node}, []).run("go", answers=[PICTURE])
+    assert told == [PICTURE]
+    [received] = [event for event in run.events if isinstance(event, InputReceived)]
+    again = event_codec().validate_json(event_codec().dump_json(received))
+    assert Question("?", FilePart).adapter.validate_json(json.dumps(again.answer)) == PICTURE
+
+
+async def test_a_secret_is_given_to_the_asker_and_never_stands_in_the_record():
+    class Login(BaseModel):
+        user: str
+        password: SecretStr
+
+    for schema, given in [(SecretStr, "hush-hush"), (Login, {"user": "x", "password": "hush-hush"})]:
+        told: list[object] = []
+
+        async def node(ctx: RunContext, schema=schema, told=told) -> None:
+            told.append(await ctx.ask(Question("Password?", schema)))
+
+        run = await Graph("g", {"node": node}, []).run("go", answers=[given])
+        secret = told[0] if schema is SecretStr else told[0].password
+        assert secret.get_secret_value() == "hush-hush"
+        assert all(b"hush" not in event_codec().dump_json(event) for event in run.events)
+        assert "hush" not in repr(run.events)
+
+
+CHOICES = [
+    (Question("?", choices=["x", "y"]), "y", "y"),
+    (Question("?", choices=["7", "8"]), "7", "7"),
+    (Question("?", choices=[1, 2]), "2", 2),
+    (Question("?", choices=[True, False]), False, False),
+    (Question("?", list, choices=["x", "y", "z"]), ["z", "x"], ["z", "x"]),
+    (Question("?", list[str], choices=["x", "y"]), [], []),
+    (Question("?", list[int], choices=[1, 2]), "[2]", [2]),
+]
+
+
+@pytest.mark.parametrize(("question", "given", "typed"), CHOICES)
+async def test_an_answer_is_one_or_several_of_the_choices(question, given, typed):
+    run = await asks(question).run("go", answers=[given])
+    assert run.output == [typed]
+
+
+WRONG = [
+    (Question("?", int), "seven", "unable to parse string as an integer"),
+    (Question("?", int), None, "valid integer"),
+    (Question("?", str), None, "valid string"),
+    (Question("?", bool), "perhaps", "valid boolean"),
+    (Question("?", date), "tomorrow", "valid date"),
+    (Question("?", Colour), "green", "'red' or 'blue'"),
+    (Question("?", Trip), {"days": "x"}, "to: Field required; days: Input should be a valid integer"),
+    (Question("?", choices=["x", "y"]), "z", "'x' or 'y'"),
+    (Question("?", list, choices=["x", "y"]), ["x", "z"], "1: Input should be 'x' or 'y'"),
+    (Question("?", list, choices=["x", "y"]), "x", "valid list"),
+    (Question("?", Annotated[int, Field(ge=3)]), 2, "greater than or equal to 3"),
+]
+
+
+@pytest.mark.parametrize(("question", "given", "problem"), WRONG)
+async def test_an_answer_of_a_wrong_type_leaves_the_question_open_and_says_why(
+    question, given, problem
+):
+    pending = open_question(question)
+    with pytest.raises(UserError) as raised:
+        pending.answer(given)
+    assert str(raised.value).startswith("The answer to q1 ('?') does not fit. ")
+    assert problem in str(raised.value)
+    assert pending.is_open
+    run = await asks(question).run("go", answers=[given])
+    assert run.status == "waiting"
+    assert problem in run.questions[0].problem
+
+
+async def test_a_wrong_answer_that_looks_like_a_key_is_not_repeated():
+    pending = open_question(Question("Key sk-abcdefghijklmnopqrstuvwx?", int))
+    with pytest.raises(UserError) as raised:
+        pending.answer("sk-abcdefghijklmnopqrstuvwx")
+    assert "sk-abc" not in str(raised.value)
+
+
+async def test_a_question_is_answered_once_and_a_second_answer_is_refused():
+    pending = open_question(Question("Which?"))
+    assert (repr(pending), pending.is_open) == ("<q1, open: 'Which?'>", True)
+    pending.answer("first")
+    with pytest.raises(UserError, match=r"q1 \('Which\?'\) was answered already; the first answer"):
+        pending.answer("second")
+    assert await pending.answered() == "first"
+    assert (repr(pending), pending.answer_json) == ("<q1, closed: 'Which?'>", "first")
+
+
+async def test_of_many_answers_from_many_threads_one_counts():
+    pending = open_question(Question("Which?", int))
+    start, counted = threading.Barrier(8), []
+
+    def answer(number: int) -> None:
+        start.wait()
+        try:
+            pending.answer(number)
+        except UserError:
+            return
+        counted.append(number)
+
+    threads = [threading.Thread(target=answer, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    answered = await pending.answered()
+    for thread in threads:
+        thread.join()
+    assert counted == [answered]
+
+
+async def test_an_answer_may_come_as_json_text():
+    pending = open_question(Question("Where?", Trip))
+    pending.answer('{"to": "Rome"}', json=True)
+    assert await pending.answered() == Trip(to="Rome")
+    as_text = open_question(Question("Which?"))
+    with pytest.raises(UserError, match="does not fit"):
+        as_text.answer("not quoted", json=True)
+    as_text.answer('"quoted"', json=True)
+    assert await as_text.answered() == "quoted"
+
+
+def test_a_type_that_nobody_can_be_asked_for_is_the_users_to_mend():
+    class Nothing:
+        pass
+
+    with pytest.raises(UserError, match="A person cannot be asked for"):
+        _ = Question("?", Nothing).adapter
+
+
+async def test_a_question_to_a_loop_that_has_ended_says_so():
+    made: list[OpenQuestion] = []
+
+    async def make() -> None:
+        made.append(open_question(Question("Which?")))
+
+    await asyncio.to_thread(lambda: asyncio.run(make()))
+    with pytest.raises(UserError, match="event loop that has ended. Ask again"):
+        made[0].answer("x")
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        {"q1": "x"},
+        {"Which?": "x"},
+        {"node": "x"},
+        {"*": "x"},
+        ["x"],
+        ("x", "more"),
+        {"*": "no", "node": "no", "Which?": "no", "q1": "x"},
+        {"*": "no", "node": "x"},
+    ],
+)
+async def test_prepared_answers_are_found_by_id_text_asker_or_star_or_in_order(answers):
+    run = await asks("Which?").run("go", answers=answers)
+    assert run.output == ["x"]
+
+
+async def test_prepared_answers_in_order_serve_one_question_each():
+    run = await asks("One?", "Two?", "Three?").run("go", answers=["1", "2"])
+    assert run.status == "waiting"
+    assert [question.prompt for question in run.questions] == ["Three?"]
+    assert (await run.resume(["3"])).output == ["1", "2", "3"]
+
+
+@pytest.mark.parametrize("answers", ["yes", b"yes", 7])
+async def test_prepared_answers_that_are_neither_list_nor_dictionary(answers):
+    with pytest.raises(UserError, match="is neither a list nor a dictionary"):
+        await asks("Which?").run("go", answers=answers)
+    with pytest.raises(UserError, match="neither"):
+        Prepared(answers)
+
+
+async def test_a_person_is_asked_when_nothing_is_prepared():
+    with present(answering(**{"Which?": "x"})) as person:
+        run = await asks("Which?").run("go", answers={"Other?": "no"})
+    assert (run.output, person.left) == (["x"], 1)
+    [received] = [event for event in run.events if isinstance(event, InputReceived)]
+    assert received.via == "form"
+
+
+async def test_a_person_is_not_bothered_when_an_answer_stands_ready():
+    with present(answering()) as person:
+        run = await asks("Which?").run("go", answers=["x"])
+    assert (run.output, person.asked) == (["x"], [])
+
+
+async def test_a_prepared_answer_that_does_not_fit_is_asked_of_the_person_with_the_reason():
+    with present(answering(**{"How many?": 3})) as person:
+        run = await asks(Question("How many?", int)).run("go", answers=["many"])
+    assert run.output == [3]
+    assert "valid integer" in person.asked[0].problem
+
+
+async def test_a_person_who_says_later_leaves_the_run_waiting_and_is_asked_again_at_resume():
+    async def later(question: OpenQuestion) -> None:
+        """Leave."""
+
+    with present(later) as person:
+        run = await asks("Which?").run("go")
+        assert (run.status, person.left) == ("waiting", 1)
+        again = await run.resume()
+        assert (again.status, person.left) == ("waiting", 2)
+    with present(answering(**{"Which?": "x"})):
+        assert (await again.resume()).output == ["x"]
+
+
+async def test_what_goes_wrong_while_a_question_is_shown_is_raised_where_it_was_asked():
+    async def broken(question: OpenQuestion) -> None:
+        raise RuntimeError("no screen")
+
+    with present(broken), pytest.raises(RuntimeError, match="no screen"):
+        await asks("Which?").run("go")
+    assert others() == set()
+
+
+async def test_a_form_is_taken_down_when_its_question_is_answered_elsewhere():
+    async def idle(question: OpenQuestion) -> None:
+        await never().wait()
+
+    with present(idle) as person:
+        task = asyncio.create_task(asks("Which?").run("go"))
+        while not person.asked:
+            await asyncio.sleep(0)
+        threading.Thread(target=person.asked[0].answer, args=("x",)).start()
+        run = await task
+    assert (run.output, person.left) == (["x"], 1)
+    assert others() == set()
+
+
+async def test_stop_while_a_person_is_asked_takes_the_form_down_and_closes_the_question():
+    async def idle(question: OpenQuestion) -> None:
+        try:
+            await never().wait()
+        finally:
+            await asyncio.sleep(0)
+
+    with present(idle) as person:
+        task = asyncio.create_task(asks("Which?").run("go"))
+        while not person.asked:
+            await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    [question] = person.asked
+    assert (person.left, question.is_open, others()) == (1, False, set())
+    with pytest.raises(UserError, match="is over: the run was stopped"):
+        question.answer("x")
+
+
+def test_nobody_is_there_unless_somebody_came():
+    assert present_human() is None
+
+
+async def test_the_record_tells_the_question_as_it_was_asked():
+    question = Question("Which?", int, reason="I do not know.", details={"a": 1})
+    run = await asks(question).run("go", answers=[3])
+    [asked] = [event for event in run.events if isinstance(event, InputRequested)]
+    assert (asked.question_id, asked.prompt, asked.asker) == ("q1", "Which?", "node")
+    assert (asked.reason, asked.details, asked.schema) == (
+        "I do not know.",
+        {"a": 1},
+        {"type": "integer"},
+    )
+
+
+async def test_a_node_that_is_a_question_shows_what_leads_there():
+    async def draft() -> dict[str, int]:
+        return {"pages": 2}
+
+    graph = Graph(
+        "g", {"draft": draft, "ok": Question("Print it?", bool)}, [("draft", "ok")]
+    )
+    run = await graph.run("go")
+    assert run.questions[0].asked.details == {"pages": 2}
+    assert (await run.resume([False])).output is False
