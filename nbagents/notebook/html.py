@@ -152,9 +152,10 @@ def _items(node: RunNode, frame: _Frame) -> list[str]:
     last = len(node.items) - 1
     if not node.items and node.is_over and node.output is not None:
         # A function says nothing on its way.
-        text = node.output if isinstance(node.output, str) else pretty(node.output)
         longest = _SHOWN_RESULT if frame.whole else _SHOWN_RESULT_LIVE
-        return [code_block(_clipped(text, longest))]
+        if isinstance(node.output, str):
+            return [f"<div>{to_html(_clipped(node.output, longest))}</div>"]
+        return [code_block(_clipped(pretty(node.output), longest))]
     return [
         code_block(pretty(node.output))
         if typed and index == last and isinstance(item, TextItem)

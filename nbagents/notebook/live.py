@@ -102,6 +102,8 @@ class NotebookCanvas:
         self._handle: Any = None
         self._picture: LivePicture | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._ticks = False
+        """The timer only moves the clock on, so whatever happens need not wait for it."""
         self._last_frame = ""
         self._drawn_at = 0.0
         self._touched_at = 0.0
@@ -124,7 +126,11 @@ class NotebookCanvas:
         if self._picture is not None:
             self._picture.touch(event)
         self._touched_at = time.monotonic()
+        if self._timer is not None and self._ticks:
+            self._timer.cancel()
+            self._timer = None
         if self._timer is None:
+            self._ticks = False
             wait = self._drawn_at + _FRAME_SECONDS - self._touched_at
             self._timer = asyncio.get_running_loop().call_later(max(0.0, wait), self._draw)
 
@@ -147,6 +153,7 @@ class NotebookCanvas:
     def _draw(self) -> None:
         """Draw a frame, unless it would cost too much; then wait for a pause in the stream."""
         assert self._view is not None
+        self._ticks = False
         loop = asyncio.get_running_loop()
         now = time.monotonic()
         frame = clean(self._frame())
@@ -164,6 +171,7 @@ class NotebookCanvas:
         root = self._view.root
         asking = root is not None and not root.is_over and root.status == "asking"
         quiet = asking and not root.waiting
+        self._ticks = quiet
         self._timer = loop.call_later(_TICK_SECONDS, self._draw) if quiet else None
 
 

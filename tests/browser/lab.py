@@ -240,6 +240,7 @@ class Notebook:
         """Choose Settings > Theme > JupyterLab Dark."""
         await self.choose("Settings", "Theme", "JupyterLab Dark")
         await self.page.locator("body[data-jp-theme-light=false]").wait_for(state="attached")
+        await expect(self.page.locator("#jupyterlab-splash")).to_have_count(0)
 
     async def choose(self, *path: str) -> None:
         """Choose from the menu bar: `choose("Run", "Run All Cells")`."""
