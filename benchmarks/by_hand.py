@@ -23,28 +23,63 @@ ADD = {
 }
 
 
+HANDOFF = {
+    "type": "function",
+    "function": {
+        "name": "handoff",
+        "description": "Hand over to another agent.",
+        "parameters": {
+            "type": "object",
+            "properties": {
+                "to": {"type": "string", "enum": ["b"]},
+                "reason": {"type": "string"},
+            },
+            "required": ["to", "reason"],
+            "additionalProperties": False,
+        },
+    },
+}
+
+
+async def ask(
+    client: AsyncOpenAI, messages: list[dict], tools: list[dict]
+) -> tuple[str, dict[int, dict[str, str]]]:
+    text, calls = "", {}
+    stream = await client.chat.completions.create(
+        model="bench",
+        messages=messages,
+        stream=True,
+        stream_options={"include_usage": True},
+        **({"tools": tools} if tools else {}),
+    )
+    async for chunk in stream:
+        for choice in chunk.choices:
+            if choice.delta.content:
+                text += choice.delta.content
+            for part in choice.delta.tool_calls or ():
+                call = calls.setdefault(part.index, {"id": "", "name": "", "arguments": ""})
+                call["id"] += part.id or ""
+                call["name"] += part.function.name or ""
+                call["arguments"] += part.function.arguments or ""
+    return text, calls
+
+
+async def hand_over(first: AsyncOpenAI, second: AsyncOpenAI, messages: list[dict]) -> str:
+    """Ask one agent, who hands over to another one, and ask that one."""
+    _, calls = await ask(first, [{"role": "system", "content": "You are a."}, *messages], [HANDOFF])
+    wanted = json.loads(calls[0]["arguments"])
+    said = f"a has handed over to {wanted['to']}. Reason: {wanted['reason']}"
+    system = {"role": "system", "content": "You are b."}
+    text, _ = await ask(second, [system, *messages, {"role": "user", "content": said}], [])
+    return text
+
+
 async def run(
     client: AsyncOpenAI, messages: list[dict], tools: dict[str, Callable[..., Awaitable[object]]]
 ) -> str:
     messages = list(messages)
     while True:
-        text, calls = "", {}
-        stream = await client.chat.completions.create(
-            model="bench",
-            messages=messages,
-            stream=True,
-            stream_options={"include_usage": True},
-            **({"tools": [ADD]} if tools else {}),
-        )
-        async for chunk in stream:
-            for choice in chunk.choices:
-                if choice.delta.content:
-                    text += choice.delta.content
-                for part in choice.delta.tool_calls or ():
-                    call = calls.setdefault(part.index, {"id": "", "name": "", "arguments": ""})
-                    call["id"] += part.id or ""
-                    call["name"] += part.function.name or ""
-                    call["arguments"] += part.function.arguments or ""
+        text, calls = await ask(client, messages, [ADD] if tools else [])
         if not calls:
             return text
         wire = [

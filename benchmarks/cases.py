@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from openai import AsyncOpenAI
 
 from benchmarks import by_hand
-from nbagents import Agent, Limits, Message, TextPart, tool
+from nbagents import Agent, Limits, Message, Swarm, TextPart, tool
 from nbagents.providers.openai import OpenAIModel
 
 QUESTION = "What is the answer?"
@@ -48,6 +48,16 @@ class Work:
         client = self._clients[path]
         return lambda: by_hand.run(client, messages, {"add": add} if tools else {})
 
+    def hand_over(self, first: str, second: str) -> Do:
+        self.by_hand(first)
+        self.by_hand(second)
+        one, two = self._clients[first], self._clients[second]
+        return lambda: by_hand.hand_over(one, two, ASKED)
+
+    def swarm(self, first: str, second: str) -> Swarm:
+        members = [self.agent(first).replaced(name="a"), self.agent(second).replaced(name="b")]
+        return Swarm("bench", members, hands_off_to={"a": ["b"], "b": []})
+
     def agent(self, path: str, *, tools: bool = False) -> Agent:
         model = OpenAIModel("bench", base_url=f"{self._root}/{path}/v1", api_key="k")
         used = [tool(add)] if tools else []
@@ -73,6 +83,7 @@ def cases(port: int) -> list[Case]:
     history = [Message(m["role"], (TextPart(m["content"]),)) for m in told]
     turn, ten = work.agent("text/20"), work.agent("tools/10/1", tools=True)
     long, twenty = work.agent("text/5000"), work.agent("tools/1/20", tools=True)
+    swarm = work.swarm("handoff", "text/20")
     slow, slow_hand = work.agent("slow/200/20"), work.by_hand("slow/200/20")
     return [
         Case("a turn of 20 tokens", 0.4, 40, work.by_hand("text/20"), lambda: turn.run(QUESTION)),
@@ -97,6 +108,13 @@ def cases(port: int) -> list[Case]:
             10,
             work.by_hand("tools/1/20", tools=True),
             lambda: twenty.run(QUESTION),
+        ),
+        Case(
+            "a handoff, and the answer",
+            0.6,
+            20,
+            work.hand_over("handoff", "text/20"),
+            lambda: swarm.run(QUESTION),
         ),
         Case(
             "1,000 runs at once",

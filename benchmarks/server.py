@@ -1,7 +1,8 @@
 """A fast local server that speaks chat completions, in a process of its own.
 
 The path says what it does: `/text/20/v1` streams 20 tokens, `/tools/10/1/v1` asks for one tool in
-each of ten turns and then answers, `/slow/200/20/v1` waits 200 ms before 20 tokens.
+each of ten turns and then answers, `/slow/200/20/v1` waits 200 ms before 20 tokens,
+`/handoff/v1` hands over to `b`.
 """
 
 from __future__ import annotations
@@ -57,6 +58,18 @@ def text(tokens: int) -> bytes:
 
 
 @cache
+def handoff() -> bytes:
+    call = {"index": 0, "id": "call_0", "type": "function"}
+    begin = event({"tool_calls": [{**call, "function": {"name": "handoff", "arguments": ""}}]})
+    args = [
+        event({"tool_calls": [{"index": 0, "function": {"arguments": piece}}]})
+        for piece in ('{"to": ', '"b", ', '"reason": ', '"It is for you."}')
+    ]
+    first = event({"role": "assistant", "content": None})
+    return HEAD + first + begin + b"".join(args) + event({}, "tool_calls") + USAGE + DONE
+
+
+@cache
 def calls(turn: int, count: int) -> bytes:
     parts = [event({"role": "assistant", "content": None})]
     for i in range(count):
@@ -96,6 +109,8 @@ class Connection(asyncio.Protocol):
             case ["tools", turns, count, *_]:
                 done = body.count(b'"tool_call_id"') // int(count)
                 self.transport.write(text(20) if done >= int(turns) else calls(done, int(count)))
+            case ["handoff", *_]:
+                self.transport.write(handoff())
             case ["slow", milliseconds, tokens, *_]:
                 loop = asyncio.get_running_loop()
                 loop.call_later(int(milliseconds) / 1000, self.transport.write, text(int(tokens)))

@@ -223,17 +223,28 @@ class RunContext:
     async def emit(self, event: Event) -> None:
         """Report an event, which must be a new one: run, number and time are written into it."""
         record = self.record
+        if is_durable(event):
+            self.record_event(event)
+            return
+        self._stamp(event)
+        if record.watcher is not None and record.watcher.see(event):
+            await record.watcher.room()
+
+    def record_event(self, event: DurableEvent) -> None:
+        """Report a durable event; these never wait for a slow reader."""
+        record = self.record
+        self._stamp(event)
+        record.events.append(event)
+        if record.watcher is not None:
+            record.watcher.see(event)
+
+    def _stamp(self, event: Event) -> None:
+        record = self.record
         record.seq += 1
         write = object.__setattr__
         write(event, "run_id", self.run_id)
         write(event, "seq", record.seq)
         write(event, "at", time.time())
-        if is_durable(event):
-            record.events.append(event)
-            if record.watcher is not None:
-                record.watcher.see(event)
-        elif record.watcher is not None and record.watcher.see(event):
-            await record.watcher.room()
 
     def child(self, name: str, limits: Limits | None = None) -> RunContext:
         """Make the context of a run inside this one, which may have limits of its own.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 
@@ -10,16 +11,21 @@ from nbagents.questions import meet
 
 
 class Person:
-    """Brings each question to `act`; `asked` keeps them all, `left` counts those that are over."""
+    """Brings each question to `act`.
+
+    `asked` keeps them all, `left` counts those that are over, `came` is set at the first one.
+    """
 
     def __init__(self, act: Callable[[OpenQuestion], Awaitable[None]]) -> None:
         self.asked: list[OpenQuestion] = []
         self.left = 0
+        self.came = asyncio.Event()
         self._act = act
 
     async def attend(self, question: OpenQuestion) -> None:
         """Show the question."""
         self.asked.append(question)
+        self.came.set()
         try:
             await self._act(question)
         finally:

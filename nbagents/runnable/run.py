@@ -13,7 +13,7 @@ from pydantic_core import to_json
 
 from nbagents._portal import in_loop
 from nbagents.context import RunContext
-from nbagents.errors import Cancelled, LimitReached, NbAgentsError, UserError, unknown_name
+from nbagents.errors import Cancelled, LimitReached, UserError, unknown_name
 from nbagents.events import (
     DurableEvent,
     InputReceived,
@@ -116,8 +116,9 @@ class Held(Generic[T]):
             return Run(self.ctx.run_id, record.events, task.result())
         except LimitReached as error:
             return Run(self.ctx.run_id, record.events, error=error)
-        except NbAgentsError as error:
-            error.run = Run[Any](self.ctx.run_id, record.events, error=error)
+        except Exception as error:
+            with contextlib.suppress(AttributeError):  # Some cannot carry anything.
+                error.run = Run[Any](self.ctx.run_id, record.events, error=error)  # pyright: ignore[reportAttributeAccessIssue]
             raise
 
     async def go_on(self) -> Run[T]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -24,7 +23,7 @@ Step = Callable[[str, Given], tuple[Runnable[Any], Sequence[Message]]]
 _Results = dict[str, Result[Any]]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Ready:
     """A node that may start, with the results that lead there."""
 
@@ -34,7 +33,7 @@ class _Ready:
     """How often it had been armed anew."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Ended:
     """How a visit has ended: with a result, by an error that an edge may lead on, or skipped."""
 
@@ -59,8 +58,9 @@ class Execution:
         self._settled = [False] * len(plan.ways)
         self._unsettled = list(plan.awaited)
         self._taken: list[dict[int, Result[Any]]] = [{} for _ in range(count)]
-        self._last: _Results = {}
-        """Results of nodes from which no way was taken."""
+        self._results: dict[int, Result[Any]] = {}
+        """Results of the last pass of each node."""
+        self._went = [False] * len(plan.ways)
 
     async def run(self, ctx: RunContext, messages: Sequence[Message]) -> Result[Any]:
         """Visit nodes until none is ready any more."""
@@ -77,7 +77,13 @@ class Execution:
         return self._outcome()
 
     def _outcome(self) -> Result[Any]:
-        last = {name: self._last[name] for name in self._plan.names if name in self._last}
+        """Return the result of the node from which nothing went on, or those of them all by name."""
+        names, out = self._plan.names, self._plan.out
+        last = {
+            names[node]: self._results[node]
+            for node in sorted(self._results)
+            if not any(self._went[way.number] and way.target in self._results for way in out[node])
+        }
         if len(last) == 1:
             return next(iter(last.values()))
         files = tuple(file for result in last.values() for file in result.files)
@@ -143,7 +149,8 @@ class Execution:
         node = here.node
         if here.pass_ != self._passes[node]:
             return []
-        taken = await self._taken_ways(node, ended, visits)
+        plain = self._plan.is_plain[node] and ended.result is not None
+        taken = self._plan.out[node] if plain else await self._taken_ways(node, ended, visits)
         if ended.error is not None and not taken:
             if self._plan.nodes[node].on_error == "fail":
                 name, declared = self._plan.names[node], self._plan.nodes[node]
@@ -151,25 +158,36 @@ class Execution:
             ended = _Ended(None)
         if here.pass_ != self._passes[node]:  # A condition took its time.
             return []
+        names = self._plan.names
         for way in taken:
-            names = self._plan.names
-            await self._ctx.emit(EdgeTaken(names[way.source], names[way.target]))
-        if not taken and ended.result is not None:
-            self._last[self._plan.names[node]] = ended.result
+            self._went[way.number] = True
+            self._ctx.record_event(EdgeTaken(names[way.source], names[way.target]))
+        if ended.error is None and ended.result is not None:
+            self._results[node] = ended.result
+        ready: list[_Ready] = []
+        if plain:
+            for way in taken:
+                self._settle(way, ended.result, ready)
+        else:
+            self._settle_some(node, taken, ended.result, ready)
+        return ready
+
+    def _settle_some(
+        self, node: int, taken: list[Way], result: Result[Any] | None, ready: list[_Ready]
+    ) -> None:
+        """Settle the ways out of a node that are taken, and those that are not."""
         back = [way for way in taken if way.closes_circle]
         numbers = {way.number for way in taken}
-        ready: list[_Ready] = []
         for way in self._plan.out[node]:
             # What is about to be armed anew is not passed over before.
             if not way.closes_circle and (way.number in numbers or not back):
-                self._settle(way, ended.result if way.number in numbers else None, ready)
+                self._settle(way, result if way.number in numbers else None, ready)
         for way in back:
-            assert ended.result is not None
+            assert result is not None
             self._arm(way.target)
             self._started[way.target] = True
-            self._taken[way.target][way.number] = ended.result
+            self._taken[way.target][way.number] = result
             ready.append(self._ready(way.target))
-        return ready
 
     async def _taken_ways(self, node: int, ended: _Ended, visits: int) -> list[Way]:
         taken: list[Way] = []
@@ -190,11 +208,10 @@ class Execution:
         finally:
             self._ctx.count(-1, 0)
 
-    def _settle(self, way: Way, result: Result[Any] | None, ready: list[_Ready]) -> None:
+    def _settle(self, first: Way, given: Result[Any] | None, ready: list[_Ready]) -> None:
         """Settle a way, and all the ways behind a node that is passed over by that."""
-        waiting = deque([(way, result)])
-        while waiting:
-            way, result = waiting.popleft()
+        waiting: list[tuple[Way, Result[Any] | None]] = [(first, given)]
+        for way, result in waiting:  # It grows while it is read.
             target = way.target
             self._settled[way.number] = True
             self._unsettled[target] -= 1
@@ -203,7 +220,7 @@ class Execution:
             if self._started[target]:
                 continue
             join = self._plan.nodes[target].join
-            needed = 1 if isinstance(join, str) else join
+            needed = join if isinstance(join, int) else 1
             enough = len(self._taken[target]) >= needed
             if enough and (join != "all" or not self._unsettled[target]):
                 self._started[target] = True
@@ -229,8 +246,9 @@ class Execution:
         for node in region:
             self._passes[node] += 1
             self._started[node] = False
-            self._last.pop(self._plan.names[node], None)
+            self._results.pop(node, None)
             for way in self._plan.out[node]:
+                self._went[way.number] = False
                 self._taken[way.target].pop(way.number, None)
                 if self._settled[way.number]:
                     self._settled[way.number] = False

@@ -54,7 +54,7 @@ class Graph(Runnable[Any]):
     def __post_init__(self) -> None:
         nodes = {name: _as_node(name, node) for name, node in self.nodes.items()}
         object.__setattr__(self, "nodes", nodes)
-        edges = tuple(edge if isinstance(edge, Edge) else Edge(*edge) for edge in self.edges)
+        edges = tuple(_as_edge(edge) for edge in self.edges)
         object.__setattr__(self, "edges", edges)
         if not nodes:
             raise UserError(f"The graph {self.name!r} has no nodes.")
@@ -173,6 +173,20 @@ class Graph(Runnable[Any]):
         return await Execution(self._plan, self._step, most).run(ctx, messages)
 
 
+def _as_edge(edge: Any) -> Edge:
+    match edge:
+        case Edge():
+            return edge
+        case (str(source), str(target)):
+            return Edge(source, target)
+        case (str(source), str(target), _):
+            return Edge(source, target, edge[2])
+        case _:
+            raise UserError(
+                f"An edge is (source, target) or (source, target, when), not {edge!r:.60}."
+            )
+
+
 def _as_node(name: str, node: object) -> Node:
     if not isinstance(node, Node):
         node = Node(node)  # pyright: ignore[reportArgumentType]  # What it is, is checked here.
@@ -184,6 +198,8 @@ def _as_node(name: str, node: object) -> Node:
         raise unknown_name("join", node.join, ["all", "any"])
     if isinstance(node.join, int) and node.join < 1:
         raise UserError(f"join={node.join} of the node {name!r} must be 1 or more.")
+    if node.retries < 0 or (node.timeout is not None and node.timeout <= 0):
+        raise UserError(f"timeout and retries of the node {name!r} cannot be below 0.")
     if node.on_error not in {"fail", "skip"}:
         raise unknown_name("on_error", node.on_error, ["fail", "skip"])
     return node

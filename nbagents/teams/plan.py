@@ -73,6 +73,17 @@ class Plan:
         self._find_circles()
         self.awaited = [sum(not way.closes_circle for way in into) for into in self.into]
         """How many ways to a node have to be settled."""
+        for name, node, into in zip(self.names, self.nodes, self.awaited, strict=True):
+            if isinstance(node.join, int) and node.join > max(into, 1):
+                message = (
+                    f"join={node.join} of the node {name!r} is more than the {into} ways to it."
+                )
+                raise UserError(message)
+        self.is_plain = [
+            not any(way.condition or way.on_error or way.closes_circle for way in out)
+            for out in self.out
+        ]
+        """Nodes whose ways are all taken whenever they succeed."""
         self._regions: dict[int, list[int]] = {}
 
     def _find_circles(self) -> None:

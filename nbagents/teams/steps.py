@@ -26,7 +26,7 @@ __all__ = ["Ask", "Function", "Given"]
 _INPUT = "input"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Given:
     """What a visit of a node begins with."""
 

@@ -110,7 +110,11 @@ async def test_an_allowed_call_is_made(answer):
     run = await asking(DELETE, tools=[disk.tool]).run("go", answers={MAY: answer})
     assert (told(run), disk.deleted) == ([("deleted", False)], ["a.txt"])
     [question] = asked(run)
-    assert (question.prompt, question.details, question.call_id) == (MAY, {"name": "a.txt"}, "call_0")
+    assert (question.prompt, question.details, question.call_id) == (
+        MAY,
+        {"name": "a.txt"},
+        "call_0",
+    )
 
 
 @pytest.mark.parametrize("answer", [False, "no", {"approve": False}])

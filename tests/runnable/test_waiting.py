@@ -11,7 +11,9 @@ import pytest
 from nbagents import (
     Agent,
     Graph,
+    InputReceived,
     MessageFinished,
+    OpenQuestion,
     Question,
     RunContext,
     RunStarted,
@@ -22,6 +24,7 @@ from nbagents import (
 )
 from nbagents._portal import portal
 from tests.agents.support import never, others
+from tests.people import present
 
 
 def counting(done: list[str], *prompts: str | Question, name: str = "node"):
@@ -266,6 +269,38 @@ async def test_each_of_many_askers_gets_its_own_answer():
     assert end.output == {"a": "A", "b": "B", "c": "C", "d": "D"}
 
 
+async def test_each_of_many_askers_gets_the_answer_of_the_person_whenever_it_comes():
+    names = ["a", "b", "c"]
+    turns = {name: asyncio.Event() for name in names}
+    turns["c"].set()
+
+    async def last_first(question: OpenQuestion) -> None:
+        name = question.prompt
+        await turns[name].wait()
+        question.answer(name.upper(), via="form")
+        if name != "a":
+            turns[chr(ord(name) - 1)].set()
+
+    with present(last_first) as person:
+        run = await Graph("g", {name: Question(name) for name in names}, []).run("go")
+    assert run.output == {"a": "A", "b": "B", "c": "C"}
+    received = [event for event in run.events if isinstance(event, InputReceived)]
+    assert [event.answer for event in received] == ["C", "B", "A"]
+    assert (person.left, others()) == (3, set())
+
+
+async def test_one_who_answers_later_does_not_keep_the_others_from_going_on():
+    async def some(question: OpenQuestion) -> None:
+        if question.prompt == "b":
+            question.answer("B", via="form")
+
+    with present(some):
+        run = await Graph("g", {name: Question(name) for name in "abc"}, []).run("go")
+    assert run.status == "waiting"
+    assert [question.prompt for question in run.questions] == ["a", "c"]
+    assert (await run.resume(["A", "C"])).output == {"a": "A", "b": "B", "c": "C"}
+
+
 async def test_a_waiting_run_that_nobody_keeps_is_let_go():
     cleaned = asyncio.Event()
 
@@ -284,8 +319,8 @@ async def test_a_waiting_run_that_nobody_keeps_is_let_go():
     gc.collect()
     async with asyncio.timeout(2):
         await cleaned.wait()
-        while others():
-            await asyncio.sleep(0)
+        if left := others():
+            await asyncio.wait(left)
     with pytest.raises(UserError, match="is over"):
         question.answer("x")
 

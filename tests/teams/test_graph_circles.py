@@ -6,9 +6,8 @@ import asyncio
 
 import pytest
 
-from nbagents import Graph, Result, Run
+from nbagents import Edge, Graph, Outcome, Result, Run, Say
 from tests.teams.support import SPENT, gathered, named, prompts, says, taken, visits
-from nbagents import Say
 
 
 def counted(name: str, log: list[str]):
@@ -32,7 +31,11 @@ async def test_a_circle_goes_on_while_its_condition_holds():
     graph = Graph(
         "g",
         {"write": writer, "judge": critic, "print": named("printed")},
-        [("write", "judge"), ("judge", "write", "text != 'good'"), ("judge", "print", "text == 'good'")],
+        [
+            ("write", "judge"),
+            ("judge", "write", "text != 'good'"),
+            ("judge", "print", "text == 'good'"),
+        ],
     )
     run = await graph.run("a poem")
     assert visits(run) == ["write", "judge"] * 3 + ["print"]
@@ -51,9 +54,7 @@ async def test_the_usage_of_a_circle_is_the_sum_of_its_calls():
 
 async def test_a_node_may_lead_to_itself():
     nodes = counting("a", "b")
-    run = await Graph(
-        "g", nodes, [("a", "a", "visits < 3"), ("a", "b", "visits == 3")]
-    ).run("go")
+    run = await Graph("g", nodes, [("a", "a", "visits < 3"), ("a", "b", "visits == 3")]).run("go")
     assert (visits(run), run.output) == (["a", "a", "a", "b"], "b1")
     assert taken(run) == [("a", "a"), ("a", "a"), ("a", "b")]
 
@@ -114,7 +115,12 @@ async def test_a_branch_that_is_taken_in_a_later_pass_only_joins_in_that_pass():
 
 async def test_what_came_from_outside_of_a_circle_stays_for_its_later_passes():
     nodes = {"rules": named("be brief"), "write": gathered, "judge": gathered}
-    edges = [("rules", "write"), ("write", "judge"), ("rules", "judge"), ("judge", "write", "visits < 2")]
+    edges = [
+        ("rules", "write"),
+        ("write", "judge"),
+        ("rules", "judge"),
+        ("judge", "write", "visits < 2"),
+    ]
     run = await Graph("g", nodes, edges).run("go")
     first = "be brief"
     judged = [("write", first), ("rules", "be brief")]
@@ -149,6 +155,73 @@ async def test_a_result_of_an_earlier_pass_leads_nowhere():
     assert visits(run).count("slow") == 2
     assert visits(run).count("end") == 1
     assert run.output == {"back": "back2", "end": "new"}
+
+
+async def test_nobody_asks_the_conditions_of_a_result_of_an_earlier_pass():
+    again = asyncio.Event()
+    passes: list[str] = []
+    asked: list[str] = []
+
+    async def slow() -> str:
+        passes.append("slow")
+        if len(passes) == 1:
+            await again.wait()
+            return "old"
+        again.set()
+        return "new"
+
+    nodes = counting("a", "back") | {"slow": slow, "end": gathered}
+    when = Edge("slow", "end", lambda outcome: asked.append(outcome.text) or True)
+    await Graph("g", nodes, [("a", "slow"), ("a", "back"), ("back", "a", "visits < 2"), when]).run(
+        "go"
+    )
+    assert asked == ["new"]
+
+
+async def test_a_condition_that_is_still_asked_when_the_next_pass_begins_leads_nowhere():
+    again, answered = asyncio.Event(), asyncio.Event()
+
+    async def late() -> str:
+        await answered.wait()
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        return "late"
+
+    async def when(outcome: Outcome) -> bool:
+        if outcome.visits == 1:
+            await again.wait()
+            answered.set()
+        else:
+            again.set()
+        return True
+
+    nodes = counting("start", "a", "back", "quick") | {"late": late, "end": gathered}
+    edges = [
+        ("start", "a"),
+        ("start", "late"),
+        ("a", "quick"),
+        ("a", "back"),
+        ("back", "a", "visits < 2"),
+        ("quick", "end", when),
+        ("late", "end"),
+    ]
+    run = await Graph("g", nodes, edges).run("go")
+    assert visits(run).count("end") == 1
+    assert run.output == {"back": "back2", "end": [("quick", "quick2"), ("late", "late")]}
+
+
+async def test_a_join_behind_a_circle_does_not_start_while_the_circle_goes_on():
+    nodes = counting("start", "a", "b") | {"end": gathered}
+    edges = [
+        ("start", "end"),
+        ("start", "a"),
+        ("a", "b"),
+        ("b", "a", "visits < 3"),
+        ("b", "end", "visits == 3"),
+    ]
+    run = await Graph("g", nodes, edges).run("go")
+    assert visits(run) == ["start", *"ababab", "end"]
+    assert run.output == [("start", "start1"), ("b", "b3")]
 
 
 async def forward_and_back() -> Run:

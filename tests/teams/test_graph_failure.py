@@ -18,6 +18,7 @@ from nbagents import (
     Result,
     RunContext,
     RunFailed,
+    Say,
     UserError,
 )
 from tests.agents.support import END, Chunks, never, others
@@ -148,9 +149,7 @@ async def test_a_key_in_an_error_does_not_travel_along_an_error_edge():
     async def broken() -> None:
         raise ValueError("refused sk-abcdefghijklmnopqrstuvwx")
 
-    run = await Graph(
-        "g", {"a": broken, "b": gathered}, [Edge("a", "b", on="error")]
-    ).run("go")
+    run = await Graph("g", {"a": broken, "b": gathered}, [Edge("a", "b", on="error")]).run("go")
     assert run.output == "ValueError: refused [redacted]"
 
 
@@ -245,8 +244,6 @@ async def test_cancelling_a_graph_has_cleaned_up_the_deepest_tool_when_the_calle
             await asyncio.sleep(0)
             cleaned.append("dig")
 
-    from nbagents import Say
-
     digger = says("digger", Say(calls=[("dig", {})]), tools=[dig])
     boss = says("boss", Say(calls=[("digger", {"message": "dig"})]), tools=[digger])
     inner = Graph("inner", {"boss": boss}, [])
@@ -266,3 +263,19 @@ async def test_a_node_whose_future_was_cancelled_elsewhere_fails_and_does_not_ha
 
     with pytest.raises(RuntimeError, match="What the node 'a' waited for was cancelled"):
         await Graph("g", {"a": node}, []).run("go")
+
+
+async def divide() -> float:
+    return 1 / 0
+
+
+async def test_the_output_is_that_of_the_last_node_that_was_not_skipped():
+    nodes = {"a": named("a"), "b": Node(divide, on_error="skip")}
+    run = await Graph("g", nodes, [("a", "b")]).run("go")
+    assert run.output == "a"
+
+
+async def test_an_error_of_a_node_brings_its_run_along():
+    with pytest.raises(ZeroDivisionError) as raised:
+        await Graph("g", {"a": divide}, []).run("go")
+    assert raised.value.run.status == "failed"

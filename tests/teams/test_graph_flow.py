@@ -6,6 +6,7 @@ import asyncio
 import os
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -68,7 +69,11 @@ async def test_files_of_the_last_node_are_files_of_the_run_and_of_a_tool_made_of
         return PICTURE
 
     graph = Graph("draw", {"draw": draw}, [], description="Draws.")
-    boss = Agent("boss", model=ScriptedModel(Say(calls=[("draw", {"message": "a bird"})]), "done"), tools=[graph])
+    boss = Agent(
+        "boss",
+        model=ScriptedModel(Say(calls=[("draw", {"message": "a bird"})]), "done"),
+        tools=[graph],
+    )
     run = await boss.run("go")
     [told] = run.messages[2].parts
     assert told.content == (TextPart("bird.png"), PICTURE)
@@ -221,7 +226,7 @@ async def test_a_chain_of_a_thousand_nodes():
         return 1 if given == "go" else given + 1
 
     names = [f"n{number}" for number in range(1000)]
-    graph = Graph("g", dict.fromkeys(names, more), list(zip(names, names[1:], strict=False)))
+    graph = Graph("g", dict.fromkeys(names, more), list(pairwise(names)))
     run = await graph.run("go")
     assert (run.output, visits(run)) == (1000, names)
 

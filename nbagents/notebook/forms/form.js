@@ -95,6 +95,7 @@ function render({ model, el }) {
   let nonce = null;
   let timer = null;
   let allowEmpty = false;
+  let ended = false;
   let focused = false; // Before its controls were disabled, which lets go of the focus.
 
   function busy(on) {
@@ -191,15 +192,16 @@ function render({ model, el }) {
   }
 
   function over(text) {
-    if (share.over) return;
-    share.over = true;
+    if (ended) return;
+    ended = share.over = true;
     clearTimeout(timer);
     busy(true);
     status.textContent = "";
-    if (text) {
-      form.classList.add("nb-gone");
-      alert.textContent = text;
-    }
+    if (!text) return;
+    form.classList.add("nb-gone");
+    alert.textContent = text;
+    body.disabled = false; // What was typed can still be copied.
+    for (const control of controls) control.main.readOnly = true;
   }
 
   function onMessage(message) {
