@@ -11,6 +11,8 @@ from nbagents.models.registry import default_model
 from nbagents.notebook.html import facts_of
 from nbagents.notebook.view import RunView
 from nbagents.runnable import Run, Runnable
+from nbagents.teams.graph import Graph
+from nbagents.teams.swarm import Swarm
 
 __all__ = ["Table", "agent_card", "agents_table", "runs_table"]
 
@@ -75,6 +77,8 @@ def agent_card(agent: Agent[object]) -> Table:
     rows = [("model", model_of(agent))]
     if agent.tool_table:
         rows.append(("tools", ", ".join(agent.tool_table)))
+    if agent.approve:
+        rows.append(("you allow", ", ".join(agent.approve)))
     if agent.output_type is not str:
         rows.append(("answers", getattr(agent.output_type, "__name__", str(agent.output_type))))
     if agent.limits is not None:
@@ -93,13 +97,25 @@ def agents_table(agents: Iterable[Runnable[object]]) -> Table:
             runnable.name,
             runnable.kind,
             model_of(runnable),
-            ", ".join(runnable.tool_table) if isinstance(runnable, Agent) else "",
+            _clipped(", ".join(_parts(runnable))),
             _clipped(runnable.purpose if isinstance(runnable, Agent) else runnable.description),
         )
         for runnable in agents
     ]
     empty = "There is no agent yet. Define one in a cell that begins with: %%agent NAME"
-    return Table("", ("name", "kind", "model", "tools", "what for"), rows, empty)
+    return Table("", ("name", "kind", "model", "tools or parts", "what for"), rows, empty)
+
+
+def _parts(runnable: Runnable[object]) -> Iterable[str]:
+    match runnable:
+        case Agent():
+            return runnable.tool_table
+        case Swarm():
+            return (member.name for member in runnable.members)
+        case Graph():
+            return runnable.nodes
+        case _:
+            return ()
 
 
 def runs_table(runs: Iterable[Run[object]]) -> Table:

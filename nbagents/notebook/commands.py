@@ -7,6 +7,8 @@ import importlib.util
 import os
 import platform
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 from IPython.core.interactiveshell import InteractiveShell
 
@@ -14,6 +16,8 @@ import nbagents
 from nbagents.errors import UserError, unknown_name
 from nbagents.models.registry import VENDORS, default_model, resolve_model
 from nbagents.notebook.cards import Table
+from nbagents.topology import LayoutUnavailable
+from nbagents.topology.layout import graphviz_program
 
 __all__ = ["COMMANDS", "run"]
 
@@ -21,12 +25,14 @@ _HELP = (
     ("%%agent NAME [options]", "define an agent; the body of the cell holds its instructions"),
     ("%ask NAME prompt", "ask it; the rest of the line is the prompt, as you write it"),
     ("%%ask NAME", "the same, with the body of the cell as the prompt"),
-    ("%agents", "the agents of this notebook"),
+    ("%%swarm NAME", "agents that hand over to each other; a line a member"),
+    ("%%graph NAME", "a workflow; the body is DOT: a -> b -> {c d}"),
+    ("%agents", "the agents and teams of this notebook"),
     ("%runs [ID]", "the runs of this kernel"),
     ("%nbagents doctor", "what works here, and what is missing"),
     ("%nbagents config [model=NAME]", "the settings and where they come from"),
     ("%nbagents local [MODEL]", "fetch the weights of a local model"),
-    ("%ask?  %%agent?", "all the options"),
+    ("%ask?  %%agent?  %%graph?", "all the options"),
 )
 _PACKAGES = {"openai": "openai", "anthropic": "anthropic", "bedrock": "boto3", "local": "xllamacpp"}
 
@@ -62,6 +68,8 @@ def _doctor(shell: InteractiveShell, _rest: str) -> Table:
             told = f"{vendor.key} is {'set' if os.environ.get(vendor.key) else 'not set'}"
         rows.append((prefix, told))
     rows.append(("local weights", _local_weights()))
+    rows.append(("questions", _questions(kernel)))
+    rows.append(("pictures", _pictures()))
     return Table("", ("", ""), rows)
 
 
@@ -70,6 +78,22 @@ def _local_weights() -> str:
 
     there = available()
     return ", ".join(there) if there else "none: fetch them with %nbagents local"
+
+
+def _questions(kernel: Any) -> str:
+    if kernel is None:
+        return "asked line by line, in the terminal"
+    request = kernel.get_parent("shell") or {}
+    if request.get("content", {}).get("allow_stdin", True):
+        return "asked in a form under the cell"
+    return "nobody can answer here: prepare answers, or resume the run"
+
+
+def _pictures() -> str:
+    try:
+        return f"laid out by {Path(graphviz_program()).name}"
+    except LayoutUnavailable as error:
+        return str(error)
 
 
 def _config(_shell: InteractiveShell, rest: str) -> Table:

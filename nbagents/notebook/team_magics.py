@@ -214,4 +214,4 @@ def _line_of(body: DotBody, message: str) -> str:
             when = edge.attributes.get("when", "")
             return body.at(when, when.replace('"', '\\"'), edge.target)
     named = [name for name in re.findall(r"'([^']*)'", message) if name in body.nodes]
-    return body.at(*named)
+    return body.at(*reversed(named))

@@ -16,7 +16,16 @@ from typing import Any
 from nbagents.errors import UserError
 from nbagents.topology.parts import Diagram, Link, TopologyNode
 
-__all__ = ["Box", "Layout", "LayoutUnavailable", "Line", "Route", "lay_out", "lines_of"]
+__all__ = [
+    "Box",
+    "Layout",
+    "LayoutUnavailable",
+    "Line",
+    "Route",
+    "graphviz_program",
+    "lay_out",
+    "lines_of",
+]
 
 _TIMEOUT_SECONDS = 20
 _CELL_WIDTH = 900
@@ -263,7 +272,7 @@ def _positions(source: str) -> dict[str, Any]:
     """Ask Graphviz where everything in a DOT source stands."""
     import subprocess
 
-    binary = _binary()
+    binary = graphviz_program()
     try:
         done = subprocess.run(  # noqa: S603 - a known program, and no text of others
             [binary, "-Tjson0"],
@@ -289,8 +298,11 @@ def _positions(source: str) -> dict[str, Any]:
     )
 
 
-def _binary() -> str:
-    """Find Graphviz: the system's, or the one that came with this Python's packages."""
+def graphviz_program() -> str:
+    """Find Graphviz: the system's, or the one that came with this Python's packages.
+
+    Raises `LayoutUnavailable` when there is neither.
+    """
     folder = Path(sys.executable).parent
     beside = os.pathsep.join((str(folder), str(folder / "Scripts")))  # The latter on Windows.
     found = (
