@@ -133,7 +133,8 @@ class OpenQuestion:
             if self._closed is not None:
                 raise UserError(f"{self.id} ({self.prompt!r:.60}) {self._closed}")
             fitting = self.check(value, json=json)
-            self.answer_json = to_jsonable_python(fitting, bytes_mode="base64", fallback=repr)
+            plain = to_jsonable_python(fitting, bytes_mode="base64", fallback=repr)
+            self.answer_json = _without_secrets(plain, self.asked.schema)
             self.via = via
             self._closed = "was answered already; the first answer counts."
             try:
@@ -172,6 +173,17 @@ class OpenQuestion:
             except ValidationError:
                 pass
             raise
+
+
+def _without_secrets(answer: Any, schema: Mapping[str, Any]) -> Any:
+    """Blank what the schema says is a password, also where the type itself does not hide it."""
+    if schema.get("format") == "password":
+        return "**********"
+    fields: Mapping[str, Any] = schema.get("properties", {})
+    if isinstance(answer, dict) and fields:
+        known = cast("dict[str, Any]", answer)
+        return {name: _without_secrets(known[name], fields.get(name, {})) for name in known}
+    return cast("Any", answer)
 
 
 class Prepared:

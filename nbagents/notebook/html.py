@@ -215,7 +215,10 @@ def _question(item: QuestionItem) -> str:
     reason = (
         f' <span style="opacity:.72">{html.escape(asked.reason)}</span>' if asked.reason else ""
     )
-    details = "" if asked.details is None else code_block(_clipped(pretty(asked.details), 2_000))
+    details = ""
+    if asked.details is not None:
+        shown = code_block(_clipped(pretty(asked.details), _SHOWN_RESULT))
+        details = f'<details style="font-size:.9em"><summary>Details</summary>{shown}</details>'
     color = _ORANGE if item.is_open else _GREEN if item.received else _GREY
     return (
         f'<div style="margin:4px 0;border-left:3px solid {color};padding-left:10px">'
@@ -252,7 +255,9 @@ def _tool(tool: ToolItem, frame: _Frame) -> str:
     if tool.args is not None:
         called = f"<code>{html.escape(tool.name)}({html.escape(one_line(tool.args))})</code>"
     tail = [words] if words else []
-    if tool.status == "writing":
+    if any(question.is_open for question in tool.questions):
+        tail.append("waiting for you")
+    elif tool.status == "writing" and tool.args is None:
         tail.append(f"writing its arguments, {tool.written} characters")
     elif tool.status in {"done", "failed"}:
         tail.append(f"{tool.seconds:.1f} s")
