@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, ClassVar, Generic, TypeVar
 
 from pydantic_core import from_json, to_jsonable_python
@@ -109,6 +109,14 @@ class Runnable(ABC, Generic[T]):
         sketch = Sketch()
         self.sketch(sketch, self.name, None)
         return sketch.topology(self.name)
+
+    def _repr_mimebundle_(
+        self, include: Collection[str] | None = None, exclude: Collection[str] | None = None
+    ) -> dict[str, Any]:
+        """Be a picture in a notebook, when it is a team."""
+        if self.is_team:
+            return self.topology()._repr_mimebundle_(include, exclude)  # pyright: ignore[reportPrivateUsage]
+        return {"text/plain": repr(self)}
 
     def sketch(self, sketch: Sketch, id: str, parent: str | None) -> None:
         """Draw itself into a sketch: its node is `id`, inside of the team `parent`."""

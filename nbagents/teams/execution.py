@@ -194,8 +194,13 @@ class Execution:
         for way in self._plan.out[node]:
             if ended.result is None or way.on_error is not (ended.error is not None):
                 continue
-            if way.condition is None or await self._holds(way.condition, ended.result, visits):
-                taken.append(way)
+            try:
+                if way.condition is None or await self._holds(way.condition, ended.result, visits):
+                    taken.append(way)
+            except UserError as error:
+                names = self._plan.names
+                message = f"The edge {names[way.source]} -> {names[way.target]}: {error}"
+                raise UserError(message) from error.__cause__
         return taken
 
     async def _holds(self, condition: Condition, result: Result[Any], visits: int) -> bool:
@@ -256,8 +261,9 @@ class Execution:
 
 
 def _named(error: Exception, name: str, node: Node) -> Exception:
-    """Name the node in a limit that is its own."""
+    """Name the node: in a limit that is its own, and beneath any other error."""
     if isinstance(error, LimitReached) and error.limit == "seconds" and error.value == node.timeout:
         fix = "Raise it with Node(..., timeout=...)."
         return LimitReached(f"timeout of {name}", f"{node.timeout} s", fix=fix)
+    error.add_note(f"It was raised by the node {name!r}.")
     return error

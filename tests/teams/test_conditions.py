@@ -152,7 +152,8 @@ async def test_a_condition_that_raises_is_the_users_to_mend_and_is_named(when, e
     label = when if isinstance(when, str) else "<lambda>"
     with pytest.raises(UserError) as raised:
         await graph.run("go")
-    assert str(raised.value).startswith(f"The condition {label!r} failed: {error}")
+    told = f"The edge a -> b: The condition {label!r} failed: {error}"
+    assert str(raised.value).startswith(told)
     assert raised.value.run.status == "failed"
 
 
