@@ -14,13 +14,14 @@ from nbagents.events import (
     Event,
     HandedOff,
     InputRequested,
+    RunFinished,
     RunStarted,
     TextDelta,
     ThinkingDelta,
     ToolFinished,
     ToolStarted,
 )
-from nbagents.notebook.html import draw_html
+from nbagents.notebook.html import draw_html, pretty
 from nbagents.notebook.pictures import LivePicture, picture_bundle
 from nbagents.notebook.safe_markdown import clean
 from nbagents.notebook.text import draw_markdown, draw_plain, header
@@ -180,6 +181,9 @@ class TerminalCanvas:
 
     def __init__(self) -> None:
         self._view: RunView | None = None
+        self._names: dict[str, str] = {}
+        self._functions: set[str] = set()
+        self._speaker = ""
         self._fresh_line = True
 
     def start(self, view: RunView) -> None:
@@ -189,11 +193,20 @@ class TerminalCanvas:
     def touch(self, event: Event) -> None:
         """Print text as it comes, and a line for each tool and each member of a team."""
         match event:
-            case RunStarted(node=str(node)):
-                self._print(f"[{node}]\n", own_line=True)
+            case RunStarted(name=name, kind=kind, node=node):
+                self._names[event.run_id] = node or name
+                self._speaker = self._speaker or event.run_id
+                if kind == "function":
+                    self._functions.add(event.run_id)
+            case RunFinished(output=output) if event.run_id in self._functions:
+                text = output if isinstance(output, str) else pretty(output)
+                self._print(f"[{self._names[event.run_id]}] {text}\n", own_line=True)
             case HandedOff(source=source, target=target, reason=reason):
                 self._print(f"[{source} hands over to {target}: {reason}]\n", own_line=True)
             case TextDelta(text=text):
+                if event.run_id != self._speaker:  # Members may speak at once.
+                    self._speaker = event.run_id
+                    self._print(f"[{self._names[event.run_id]}] ", own_line=True)
                 self._print(text)
             case ToolStarted(name=name):
                 self._print(f"[{name}…]\n", own_line=True)
