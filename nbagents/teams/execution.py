@@ -115,7 +115,7 @@ class Execution:
 
     async def _visit(self, node: int, results: _Results) -> _Ended:
         name, declared = self._plan.names[node], self._plan.nodes[node]
-        given = Given(self._original, results)
+        given = Given(self._original, results, self._result_of)
         attempts = 0
         while True:
             attempts += 1
@@ -135,6 +135,10 @@ class Execution:
                 if declared.on_error == "skip":
                     return _Ended(None)
                 raise _named(error, name, declared) from error.__cause__
+
+    def _result_of(self, name: str) -> Result[Any] | None:
+        number = self._plan.numbers.get(name)
+        return None if number is None else self._results.get(number)
 
     def _limits(self, node: Node, runnable: Runnable[Any]) -> Limits | None:
         """Make the limits of a visit that has a time of its own."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, ClassVar, cast
 
 from nbagents.agents.agent import Agent
@@ -80,12 +80,12 @@ class Graph(Runnable[Any]):
 
     @cached_property
     def _functions(self) -> dict[str, Function]:
-        sources: dict[str, list[str]] = {name: [] for name in self._works}
+        sources: dict[str, dict[str, None]] = {name: {} for name in self._works}
         for edge in self._declared:
             if edge.target in sources:
-                sources[edge.target].append(edge.source)
+                sources[edge.target][edge.source] = None
         return {
-            name: Function(name, node.runs, sources[name])
+            name: Function(name, node.runs, partial(_is_before, name, sources))
             for name, node in self._works.items()
             if not isinstance(node.runs, (Runnable, Question))
         }
@@ -171,6 +171,21 @@ class Graph(Runnable[Any]):
         """Visit the nodes, each as soon as it is ready."""
         most = self.max_steps or _STEPS_PER_NODE * len(self._works)
         return await Execution(self._plan, self._step, most).run(ctx, messages)
+
+
+def _is_before(node: str, sources: Mapping[str, Mapping[str, None]], name: str) -> bool | None:
+    """Tell whether a path leads from one node to another; None when there is no such node."""
+    if name not in sources:
+        return None
+    if name in sources[node]:
+        return True
+    seen, waiting = set(sources[node]), list(sources[node])
+    while waiting:
+        for source in sources.get(waiting.pop(), ()):
+            if source not in seen:
+                seen.add(source)
+                waiting.append(source)
+    return name in seen
 
 
 def _as_edge(edge: Any) -> Edge:

@@ -62,6 +62,7 @@ class Plan:
     def __init__(self, nodes: dict[str, Node], ways: list[Way], entries: list[int]) -> None:
         """Sort the ways. Raises `UserError` when a node can never be reached."""
         self.names = list(nodes)
+        self.numbers = {name: number for number, name in enumerate(self.names)}
         self.nodes = list(nodes.values())
         self.ways = ways
         self.entries = entries

@@ -34,6 +34,8 @@ class Given:
     """What the graph was given."""
     results: Mapping[str, Result[Any]]
     """The results of the nodes that lead here, in the order of the edges."""
+    earlier: Callable[[str], Result[Any] | None]
+    """Looks up the last result of any node, by its name."""
 
     @property
     def text(self) -> str:
@@ -73,12 +75,19 @@ class Function:
     """A function as a node: its parameters tell what it is given.
 
     One annotated `RunContext` is the context, one named `input` the text that the graph was given,
-    one named like a node the output of that node, or its default or None where it did not lead
-    here. One more may be left: it is given all that leads here (`Given.whole`). A parameter
-    annotated `Result` is given output and files together. A plain function runs in a thread.
+    one named like a node before this one the last output of that node, or its default or None
+    when it has not run. One more may be left: it is given all that leads here (`Given.whole`). A
+    parameter annotated `Result` is given output and files together. A plain function runs in a
+    thread.
     """
 
-    def __init__(self, name: str, function: Callable[..., Any], sources: Sequence[str]) -> None:
+    def __init__(
+        self, name: str, function: Callable[..., Any], is_before: Callable[[str], bool | None]
+    ) -> None:
+        """Read the parameters.
+
+        `is_before` tells whether a name is that of a node before this one; None when of no node.
+        """
         self._function = function.function if isinstance(function, FunctionTool) else function
         self.is_async = inspect.iscoroutinefunction(self._function)
         self.is_stream = inspect.isasyncgenfunction(self._function)
@@ -86,9 +95,9 @@ class Function:
         """The type that it says it returns."""
         self._takes: list[tuple[str, str, bool]] = []
         self._defaults: set[str] = set()
-        self._read(name, sources)
+        self._read(name, is_before)
 
-    def _read(self, name: str, sources: Sequence[str]) -> None:
+    def _read(self, name: str, is_before: Callable[[str], bool | None]) -> None:
         function = self._function
         try:
             hints = typing.get_type_hints(function)
@@ -110,14 +119,16 @@ class Function:
             wants_result = (typing.get_origin(hint) or hint) is Result
             if hint is RunContext:
                 self._takes.append((parameter.name, "context", False))
-            elif parameter.name in sources or parameter.name == _INPUT:
+            elif parameter.name == _INPUT or is_before(parameter.name):
                 self._takes.append((parameter.name, "named", wants_result))
+            elif is_before(parameter.name) is False and parameter.name not in self._defaults:
+                message = f"The function of the node {name!r} has the parameter {parameter.name!r}, but nothing leads from that node here. Add the edge {parameter.name} -> {name}, or give the parameter another name."
+                raise UserError(message)
             elif not free and parameter.name not in self._defaults:
                 free.append(parameter.name)
                 self._takes.append((parameter.name, "whole", wants_result))
             elif parameter.name not in self._defaults:
-                known = ", ".join((*sources, _INPUT))
-                message = f"The function of the node {name!r} has the parameters {free[0]!r} and {parameter.name!r}: at most one may have a name of its own; the others are named like what leads here: {known}."
+                message = f"The function of the node {name!r} has the parameters {free[0]!r} and {parameter.name!r}: at most one may have a name of its own; the others are named like nodes before it, or {_INPUT!r}."
                 raise UserError(message)
 
     def bind(self, name: str, given: Given) -> Runnable[Any]:
@@ -133,8 +144,8 @@ class Function:
                 continue
             if kind == "whole":
                 result: Result[Any] | None = given.whole
-            elif name in given.results:
-                result = given.results[name]
+            elif (found := given.results.get(name) or given.earlier(name)) is not None:
+                result = found
             elif name == _INPUT:
                 result = Result(given.text)
             elif name in self._defaults:

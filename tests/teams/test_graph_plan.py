@@ -77,7 +77,7 @@ async def undefined(one: Nowhere) -> None: ...  # noqa: F821
 @pytest.mark.parametrize(
     ("function", "problem"),
     [
-        (two_of_its_own, "parameters 'one' and 'two'.*named like what leads here: write, input"),
+        (two_of_its_own, "parameters 'one' and 'two'.*named like nodes before it, or 'input'"),
         (near_miss, "'wrtie' and 'other'"),
         (positional, "may not have one before a `/`"),
         (undefined, "cannot be read: name 'Nowhere' is not defined"),
@@ -116,3 +116,21 @@ def test_building_a_graph_changes_neither_its_agents_nor_what_it_was_given():
     Graph("g", nodes, edges)
     assert agent.tool_table == before
     assert (list(nodes), nodes["agent"], edges) == (["agent", "b"], agent, [("agent", "b")])
+
+
+async def test_a_parameter_named_like_a_node_further_back_is_its_output():
+    async def end(b: str, a: str) -> str:
+        return f"{a} then {b}"
+
+    nodes = {"a": named("a"), "b": named("b"), "end": end}
+    assert (await Graph("g", nodes, [("a", "b"), ("b", "end")]).run("go")).output == "a then b"
+
+
+def test_a_parameter_named_like_a_node_that_does_not_lead_here_is_an_error():
+    async def end(b: str, other: str) -> str:
+        return b + other
+
+    nodes = {"a": named("a"), "b": named("b"), "other": named("other"), "end": end}
+    edges = [("a", "b"), ("a", "other"), ("b", "end")]
+    with pytest.raises(UserError, match="Add the edge other -> end, or give the parameter another"):
+        Graph("g", nodes, edges)
