@@ -41,7 +41,7 @@ async def approve(
     Raises `ToolError`, for the model to read, when the person does not.
     """
     name = tool.spec.name
-    asked_for = any(fnmatchcase(name, pattern) for pattern in patterns)
+    asked_for = not tool.is_internal and any(fnmatchcase(name, pattern) for pattern in patterns)
     if not asked_for and not await tool.needs_approval(args):
         return
     question = Question(f"May {ctx.name} call {name}?", _APPROVAL, details=shown)
@@ -67,3 +67,6 @@ async def handoff_to_user(
     """
     answer = await ctx.ask(Question(question, choices=tuple(choices or ()), reason=reason))
     return str(answer)
+
+
+handoff_to_user.is_internal = True

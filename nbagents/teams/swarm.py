@@ -190,6 +190,8 @@ def _limit(name: str, value: int) -> LimitReached:
 class _Handoff(Tool):
     """The tool by which a member passes control on; made anew for each time it speaks."""
 
+    is_internal = True
+
     def __init__(self, targets: Mapping[str, str]) -> None:
         self.request: tuple[str, str] | None = None
         self._names = list(targets)
@@ -248,6 +250,9 @@ async def note(ctx: RunContext, key: str, value: str) -> str:
 async def read_notes(ctx: RunContext) -> dict[str, Any]:
     """Read all notes of the members."""
     return dict(ctx.state)
+
+
+note.is_internal = read_notes.is_internal = True
 
 
 def _said(ctx: RunContext, mark: int, given: Sequence[Message]) -> list[Message]:

@@ -28,6 +28,8 @@ class Tool(ABC):
     """Something that a model may call. Make one with `@tool`, or with `Runnable.as_tool()`."""
 
     spec: ToolSpec
+    is_internal: bool = False
+    """It acts on nothing outside of the run, so `Agent(approve=["*"])` does not mean it."""
 
     @abstractmethod
     def parse(self, args: str) -> dict[str, Any]:

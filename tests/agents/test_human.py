@@ -284,3 +284,10 @@ async def test_while_a_person_decides_about_one_call_the_others_are_made():
     with present(after):
         run = await asking(DELETE, ("look", {}), tools=[disk.tool, look]).run("go")
     assert told(run) == [("deleted", False), ("seen", False)]
+
+
+async def test_a_pattern_that_means_all_tools_does_not_mean_asking_itself():
+    model = ScriptedModel(Say(calls=[("handoff_to_user", {"question": "Which?"})]), "done")
+    agent = Agent("a", model=model, tools=[handoff_to_user], approve=["*"])
+    run = await agent.run("go")
+    assert [question.prompt for question in run.questions] == ["Which?"]
