@@ -1,7 +1,9 @@
 """Run the tour without a browser: `make tour`.
 
 What the cells print goes to the terminal as it comes. The executed notebooks and their HTML are
-left in `build/`. No key is used, so the language model is always the one on this machine.
+left in `build/`. No key is used, so the language model is always the one on this machine. Nobody
+answers questions, so a cell may name what runs in its place: `{"nbagents": {"headless": "..."}}` in
+its metadata.
 """
 
 from __future__ import annotations
@@ -31,6 +33,7 @@ class Scroll:
         self._screen = screen
         self._text = ""
         self._printed = ""
+        self._at_end = True
 
     def show(self, text: str) -> None:
         """Print what is new. A last line like `[writer · 3 s]` changes all the time: it waits."""
@@ -44,8 +47,13 @@ class Scroll:
         self._screen.end_line()
 
     def _print(self, text: str, *, last: bool = False) -> None:
+        if text == self._printed:
+            return
+        self._screen.turn_to(self)
         if text.startswith(self._printed):
-            self._screen.write(text[len(self._printed) :])
+            begun = self._printed.rfind("\n") + 1
+            self._screen.write(text[len(self._printed) if self._at_end else begun :])
+            self._at_end = True
         else:
             old, new = self._printed.split("\n"), text.split("\n")
             changes = difflib.SequenceMatcher(None, old, new, autojunk=False).get_opcodes()
@@ -54,6 +62,9 @@ class Scroll:
                 return  # several lines grow at once; a terminal can only show the end of one
             self._screen.end_line()
             self._screen.write("\n".join("\n".join(new[c:d]) for *_, c, d in edited if c < d))
+            self._at_end = changes[-1][0] != "equal"
+            if not self._at_end:
+                self._screen.end_line()
         self._printed = text
 
 
@@ -68,6 +79,13 @@ class Screen:
 
     def __init__(self) -> None:
         self._fresh = True
+        self._writer: object = None
+
+    def turn_to(self, writer: object) -> None:
+        """Begin a new line if it was another one who wrote last."""
+        if writer is not self._writer:
+            self.end_line()
+            self._writer = writer
 
     def write(self, text: str) -> None:
         """Print text as it is."""
@@ -109,16 +127,31 @@ class TourGuide(NotebookClient):
     ) -> NotebookNode | None:
         """Print what the page of a notebook would show."""
         kind, content = msg["msg_type"], msg["content"]
-        text = content.get("data", {}).get("text/plain")
+        data = content.get("data", {})
+        text = data.get("text/plain")
         display_id = (content.get("transient") or {}).get("display_id")
         if kind == "stream":
+            self._screen.turn_to(content["name"])
             self._screen.write(content["text"])
+        elif display_id is not None and "text/vnd.graphviz" in data:
+            pass  # The picture of a run is one of lights; the cell that defined it told the rest.
         elif text is not None and display_id is not None:
             self._scrolls.setdefault(display_id, Scroll(self._screen)).show(text)
         elif text is not None:
             self._screen.end_line()
             self._screen.write(f"{text}\n")
         return super().process_message(msg, cell, cell_index)
+
+    async def async_execute_cell(
+        self, cell: NotebookNode, cell_index: int, **options: Any
+    ) -> NotebookNode:
+        """Run a cell, or what stands for it where nobody answers; its source is kept."""
+        source = cell.source
+        cell.source = cell.metadata.get("nbagents", {}).get("headless", source)
+        try:
+            return await super().async_execute_cell(cell, cell_index, **options)
+        finally:
+            cell.source = source
 
     def execute(self, **options: Any) -> NotebookNode:
         """Run all cells; raises `CellExecutionError` at the first that fails."""

@@ -9,7 +9,7 @@ import pytest
 from nbclient.exceptions import CellExecutionError
 from nbformat import v4
 
-from notebooks.tour import Screen, Scroll, run
+from notebooks.tour import TOUR, Screen, Scroll, run
 
 GROWS = """
 handle = display({"text/plain": ""}, raw=True, display_id=True)
@@ -17,6 +17,15 @@ for text in ("Once", "Once upon", "Once upon a time"):
     handle.update({"text/plain": text + "\\n[writer · 1 s]"}, raw=True)
 handle.update({"text/plain": text, "text/html": "<b>a time</b>"}, raw=True)
 """
+
+PICTURE = """
+%load_ext nbagents
+handle = display({"text/plain": ""}, raw=True, display_id=True)
+handle.update({"text/plain": "team (swarm)", "text/vnd.graphviz": "digraph {}"}, raw=True)
+display({"text/plain": "answer\\n[team ✓ finished]"}, raw=True)
+"""
+
+LONGEST = {"01-first-agent": 22}
 
 
 def shown(capsys, *texts: str) -> str:
@@ -62,6 +71,54 @@ def test_a_tour_leaves_the_notebook_and_a_page_that_loads_nothing(tmp_path, caps
     page = (tmp_path / "build" / "story.html").read_text()
     assert "<b>a time</b>" in page
     assert not re.search(r"""(src|href)=["']?https?:""", page)
+
+
+def test_text_that_comes_after_a_change_further_up_begins_on_a_line_of_its_own(capsys):
+    before, after = "● a\n● b\n\n[ab · 1 s]", "✓ a\n● b\n\n[ab · 2 s]"
+    told = shown(capsys, before, after, "✓ a\n● b\n  done\n[ab · 3 s]")
+    assert told == "● a\n● b\n✓ a\n  done\n[ab · 3 s]\n"
+
+
+def test_two_outputs_of_one_cell_share_no_line(capsys):
+    screen = Screen()
+    Scroll(screen).show("one")
+    Scroll(screen).show("two")
+    assert capsys.readouterr().out == "one\ntwo"
+
+
+@pytest.mark.kernel
+def test_where_nobody_answers_the_metadata_of_a_cell_says_what_runs_in_its_place(tmp_path, capsys):
+    answers = v4.new_code_cell("answers = None")
+    answers.metadata = {"tags": ["parameters"], "nbagents": {"headless": "answers = [4, 2]"}}
+    cells = [answers, v4.new_code_cell("answers")]
+    nbformat.write(v4.new_notebook(cells=cells), tmp_path / "ask.ipynb")
+    run(tmp_path / "ask.ipynb", tmp_path / "build", Screen())
+    assert capsys.readouterr().out == "\n[1] answers = [4, 2]\n\n[2] answers\n[4, 2]\n"
+    first, second = nbformat.read(tmp_path / "build" / "ask.ipynb", as_version=4).cells
+    assert first.source == "answers = None"
+    assert second.outputs[0].data["text/plain"] == "[4, 2]"
+
+
+@pytest.mark.kernel
+def test_the_picture_of_a_run_is_not_told_again(tmp_path, capsys):
+    cells = [v4.new_code_cell(PICTURE)]
+    nbformat.write(v4.new_notebook(cells=cells), tmp_path / "team.ipynb")
+    run(tmp_path / "team.ipynb", tmp_path / "build", Screen())
+    assert capsys.readouterr().out == "\n[1] %load_ext nbagents ...\nanswer\n[team ✓ finished]\n"
+
+
+TOURS = sorted(TOUR.glob("0*.ipynb"))
+
+
+@pytest.mark.parametrize("path", TOURS, ids=[path.stem for path in TOURS])
+def test_a_notebook_of_the_tour_is_short_and_says_nothing_of_the_machine_it_ran_on(path):
+    notebook = nbformat.read(path, as_version=4)
+    assert len(notebook.cells) < LONGEST.get(path.stem, 12)
+    assert notebook.metadata.kernelspec.name == "python3"
+    for cell in notebook.cells:
+        assert cell.metadata.keys() <= {"tags", "nbagents"}
+    text = path.read_text("utf-8")
+    assert not re.search(r"/(home|root|tmp|Users)/|iopub", text)
 
 
 @pytest.mark.kernel

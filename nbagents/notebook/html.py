@@ -51,9 +51,11 @@ _TOOL_SIGNS = {
     "running": ("●", "running", _BLUE),
     "done": ("✓", "", _GREEN),
     "failed": ("✗", "failed", _RED),
+    "refused": ("■", "not allowed", _GREY),
     "stopped": ("■", "stopped", _GREY),
 }
 _SHORT_ARGS = 90
+_SHORT_VALUE = 60
 _SHOWN_RESULT = 4_000
 _SHOWN_RESULT_LIVE = 300
 _WAYS = {
@@ -199,7 +201,7 @@ def _member(node: RunNode, frame: _Frame) -> str:
     facts = (
         [words, *facts_of(node, frame.now)] if words != "finished" else facts_of(node, frame.now)
     )
-    folded = node.is_over and node.status == "finished" and node.leads_on
+    folded = node.status == "finished" and node.leads_on and not node.has_asked
     told = html.escape(" · ".join(facts))
     return (
         f'<details{"" if folded else " open"} style="margin:4px 0">'
@@ -265,7 +267,7 @@ def _tool(tool: ToolItem, frame: _Frame) -> str:
     if tool.progress is not None:
         tail.append(_clipped(_plain(tool.progress), _SHORT_ARGS))
     told = "".join(f" · {html.escape(words)}" for words in tail)
-    asked = any(question.is_open for question in tool.questions)
+    asked = bool(tool.questions) or any(run.has_asked for run in tool.runs)
     opened = " open" if asked or tool.status in {"running", "failed"} else ""
     return (
         f'<details{opened} style="margin:4px 0"><summary style="font-size:.9em">'
@@ -333,8 +335,9 @@ def one_line(args: dict[str, Any]) -> str:
 
 
 def pretty(value: Any) -> str:
-    """Write a JSON value over several lines."""
-    return json.dumps(value, indent=2, ensure_ascii=False)
+    """Write a JSON value over several lines, unless it is short."""
+    line = _plain(value)
+    return line if len(line) <= _SHORT_VALUE else json.dumps(value, indent=2, ensure_ascii=False)
 
 
 def _plain(value: Any) -> str:

@@ -22,6 +22,7 @@ _OF_TOOLS: dict[str, Status] = {
     "running": "running",
     "done": "done",
     "failed": "failed",
+    "refused": "stopped",
     "stopped": "stopped",
 }
 

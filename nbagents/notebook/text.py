@@ -23,7 +23,14 @@ __all__ = ["draw_markdown", "draw_plain", "header"]
 
 _SHOWN_RESULT = 400
 _ENDINGS = {"failed": "Failed: ", "limited": "Limit reached: ", "stopped": ""}
-_TOOL_SIGNS = {"writing": "…", "running": "…", "done": "✓", "failed": "✗", "stopped": "■"}
+_TOOL_SIGNS = {
+    "writing": "…",
+    "running": "…",
+    "done": "✓",
+    "failed": "✗",
+    "refused": "■",
+    "stopped": "■",
+}
 
 
 def header(node: RunNode, now: float) -> str:

@@ -54,7 +54,7 @@ __all__ = [
 ]
 
 NodeStatus = Literal["asking", "answering", "finished", "limited", "failed", "stopped"]
-ToolStatus = Literal["writing", "running", "done", "failed", "stopped"]
+ToolStatus = Literal["writing", "running", "done", "failed", "refused", "stopped"]
 
 
 @dataclass(slots=True)
@@ -151,6 +151,8 @@ class RunNode:
     items: list[Item] = field(default_factory=list)
     waiting: int = 0
     """Open questions to a person, here and in all runs below."""
+    has_asked: bool = False
+    """True once a person was asked, here or in a run below."""
     leads_on: bool = False
     """True once a graph went on from here."""
     turn_start: int = 0
@@ -264,6 +266,9 @@ class RunView:
             tool = self._tool(parent, event.call_id or "", event.name)
             node.path = f"{parent.path}/{tool.name}"
             tool.runs.append(node)
+        while parent is not None and node.note:
+            parent.note = parent.note or node.note
+            parent = parent.parent
         self.states.start(node)
 
     def _ask(self, node: RunNode, event: InputRequested) -> None:
@@ -312,7 +317,9 @@ class RunView:
 
     def _finish_tool(self, node: RunNode, event: ToolFinished) -> None:
         tool = self._tool(node, event.call_id, event.result.name)
-        tool.status = "failed" if event.result.is_error else "done"
+        refused = tool.status == "writing" and bool(tool.questions)
+        failed: ToolStatus = "refused" if refused else "failed"
+        tool.status = failed if event.result.is_error else "done"
         tool.result, tool.seconds, tool.traceback = event.result, event.seconds, event.traceback
         tool.progress = None
 
@@ -352,6 +359,7 @@ def _wait(node: RunNode, change: int) -> None:
     waiting: RunNode | None = node
     while waiting is not None:
         waiting.waiting += change
+        waiting.has_asked = True
         waiting = waiting.parent
 
 

@@ -174,7 +174,7 @@ async def _open(ctx: RunContext, runnable: Runnable[T], messages: tuple[Message,
         ctx.node,
         runnable.topology() if ctx.parent is None and runnable.is_team else None,
     )
-    await ctx.emit(start)
+    ctx.record_event(start)
     try:
         own = ctx.parent is None or ctx.limits is not ctx.parent.limits
         if own and ctx.limits.seconds is not None:
@@ -185,16 +185,16 @@ async def _open(ctx: RunContext, runnable: Runnable[T], messages: tuple[Message,
         if not isinstance(output, str):
             output = to_jsonable_python(output, bytes_mode="base64", fallback=repr)
     except LimitReached as error:
-        await ctx.emit(RunFinished(None, ctx.usage, f"{error.limit}={error.value}"))
+        ctx.record_event(RunFinished(None, ctx.usage, f"{error.limit}={error.value}"))
         raise
     except Exception as error:
         message = redact(str(error) or type(error).__name__)
-        await ctx.emit(RunFailed(type(error).__name__, message, ctx.usage))
+        ctx.record_event(RunFailed(type(error).__name__, message, ctx.usage))
         raise
     except BaseException as error:
-        await ctx.emit(RunCancelled(str(error) or "Cancelled", ctx.usage))
+        ctx.record_event(RunCancelled(str(error) or "Cancelled", ctx.usage))
         raise
-    await ctx.emit(RunFinished(output, ctx.usage))
+    ctx.record_event(RunFinished(output, ctx.usage))
     return result
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,9 +16,9 @@ from nbagents.teams.conditions import Condition, Outcome
 from nbagents.teams.plan import Node, Plan, Way
 from nbagents.teams.steps import Given
 
-__all__ = ["Execution"]
+__all__ = ["Execution", "Step"]
 
-Step = Callable[[str, Given], tuple[Runnable[Any], Sequence[Message]]]
+Step = Callable[[Given], tuple[Runnable[Any], Sequence[Message]]]
 """Makes what a visit of a node runs, and the messages that it is given."""
 _Results = dict[str, Result[Any]]
 
@@ -44,10 +44,10 @@ class _Ended:
 class Execution:
     """One run of a graph. All that changes is here, so a graph may run many times at once."""
 
-    def __init__(self, plan: Plan, step: Step, max_steps: int) -> None:
+    def __init__(self, plan: Plan, steps: Mapping[str, Step], max_steps: int) -> None:
         count = len(plan.names)
         self._plan = plan
-        self._step = step
+        self._step_of = [steps[name] for name in plan.names]
         self._max_steps = max_steps
         self._steps = 0
         self._visits = [0] * count
@@ -119,9 +119,9 @@ class Execution:
         attempts = 0
         while True:
             attempts += 1
-            runnable, messages = self._step(name, given)
+            runnable, messages = self._step_of[node](given)
             try:
-                limits = self._limits(declared, runnable)
+                limits = None if declared.timeout is None else self._limits(declared, runnable)
                 return _Ended(await call(self._ctx, runnable, messages, node=name, limits=limits))
             except UserError:
                 raise  # Trying again, or going another way, would only hide it.
@@ -140,10 +140,9 @@ class Execution:
         number = self._plan.numbers.get(name)
         return None if number is None else self._results.get(number)
 
-    def _limits(self, node: Node, runnable: Runnable[Any]) -> Limits | None:
+    def _limits(self, node: Node, runnable: Runnable[Any]) -> Limits:
         """Make the limits of a visit that has a time of its own."""
-        if node.timeout is None:
-            return None
+        assert node.timeout is not None
         own = runnable.limits or self._ctx.limits
         shorter = runnable.limits is not None and (own.seconds or node.timeout) < node.timeout
         return own if shorter else replace(own, seconds=node.timeout)

@@ -14,9 +14,9 @@ from nbagents.messages import Message
 from nbagents.questions import Question
 from nbagents.runnable import Result, Runnable, Sketch
 from nbagents.teams.conditions import Condition, fields_of
-from nbagents.teams.execution import Execution
+from nbagents.teams.execution import Execution, Step
 from nbagents.teams.plan import Edge, Node, Plan, Way, Works
-from nbagents.teams.steps import Ask, Function, Given
+from nbagents.teams.steps import Ask, Function
 from nbagents.topology import Topology
 
 __all__ = ["Edge", "Graph", "Node"]
@@ -157,20 +157,25 @@ class Graph(Runnable[Any]):
             kind = "error" if way.on_error else "flow"
             sketch.link(f"{id}/{edge.source}", f"{id}/{edge.target}", label, kind)
 
-    def _step(self, name: str, given: Given) -> tuple[Runnable[Any], Sequence[Message]]:
-        """Make what one visit of a node runs, and the messages that it is given."""
-        runs: Any = self._works[name].runs
+    @cached_property
+    def _steps(self) -> dict[str, Step]:
+        return {name: self._step(name, node) for name, node in self._works.items()}
+
+    def _step(self, name: str, node: Node) -> Step:
+        """Make what makes, for each visit of a node, what it runs and the messages it is given."""
+        runs = node.runs
         if isinstance(runs, Runnable):
-            return cast("Runnable[Any]", runs), given.messages()
-        messages = () if given.results else tuple(given.original)
+            runnable = cast("Runnable[Any]", runs)
+            return lambda given: (runnable, given.messages())
         if isinstance(runs, Question):
-            return Ask(name, runs, given), messages
-        return self._functions[name].bind(name, given), messages
+            return lambda given: (Ask(name, runs, given), given.first_messages())
+        function = self._functions[name]
+        return lambda given: (function.bind(name, given), given.first_messages())
 
     async def execute(self, ctx: RunContext, messages: Sequence[Message]) -> Result[Any]:
         """Visit the nodes, each as soon as it is ready."""
         most = self.max_steps or _STEPS_PER_NODE * len(self._works)
-        return await Execution(self._plan, self._step, most).run(ctx, messages)
+        return await Execution(self._plan, self._steps, most).run(ctx, messages)
 
 
 def _is_before(node: str, sources: Mapping[str, Mapping[str, None]], name: str) -> bool | None:

@@ -58,6 +58,10 @@ class Given:
         )
         return Result(self.text, files)
 
+    def first_messages(self) -> Sequence[Message]:
+        """What the graph was given, where nothing else leads; results go by other ways."""
+        return () if self.results else self.original
+
     def messages(self) -> tuple[Message, ...]:
         """Tell it to an agent: the original input, and each result under its node's name."""
         if not self.results:
@@ -200,15 +204,15 @@ async def _last(ctx: RunContext, items: Any) -> Any:
 
 def _result(value: Any) -> Result[Any]:
     """Take what a function has returned; files in it are files of the result."""
+    whole: Any = value
+    if not isinstance(value, (Result, FilePart, list, tuple)):
+        return Result(whole)
     if isinstance(value, Result):
         return typing.cast("Result[Any]", value)
-    whole: Any = value
     if isinstance(value, FilePart):
         return Result(whole, (value,))
-    if isinstance(value, (list, tuple)):
-        items = typing.cast("Sequence[Any]", value)
-        return Result(whole, tuple(item for item in items if isinstance(item, FilePart)))
-    return Result(whole)
+    items = typing.cast("Sequence[Any]", value)
+    return Result(whole, tuple(item for item in items if isinstance(item, FilePart)))
 
 
 class Ask(Runnable[Any]):

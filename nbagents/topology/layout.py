@@ -34,6 +34,8 @@ _CHARACTER = 6.0
 """Width of a character of Courier in 10 points: labels are reserved room for with these."""
 _FONT = "fontname=Courier fontsize=10"
 
+_INSIDE = 8
+"""Pixels between a label and the frame around it."""
 _CLOSE = 14
 """Pixels that a label may be moved to stand on its line."""
 
@@ -131,6 +133,7 @@ class _Plan:
         self._ends = diagram.ends()
         self._lines, self._sizes, self._pills = lines, sizes, pills
         self._number = {node.id: number for number, node in enumerate(diagram.nodes)}
+        self._parent = {node.id: node.parent for node in diagram.nodes}
         self._loops: dict[str, float] = {}
         self._homed: dict[str | None, list[int]] = {}
         for number, home in enumerate(diagram.homes(line.link for line in lines)):
@@ -209,7 +212,25 @@ class _Plan:
             self._settled(line.link, boxes, routes.get(f"e{number}"))
             for number, line in enumerate(self._lines)
         )
-        return Layout(width, height, boxes, ways)
+        return Layout(self._widened(boxes, ways, width), height, boxes, ways)
+
+    def _widened(
+        self, boxes: dict[str, Box], ways: tuple[Route | None, ...], width: float
+    ) -> float:
+        """Widen teams to the right as far as the labels inside of them reach."""
+        for home, numbers in self._homed.items():
+            for number in numbers:
+                way, team = ways[number], home
+                if way is None or way.label is None:
+                    continue
+                right = way.label[0] + self._pills[number] / 2
+                while team is not None:
+                    right += _INSIDE
+                    box = boxes[team]
+                    boxes[team] = replace(box, width=max(box.width, round(right - box.x)))
+                    team = self._parent.get(team)
+                width = max(width, right)
+        return width
 
     def _settled(self, link: Link, boxes: Mapping[str, Box], route: Route | None) -> Route | None:
         """Put the label of a route on its line, when the line runs close by or is cut at a team."""

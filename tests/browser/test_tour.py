@@ -73,3 +73,36 @@ async def test_run_all_goes_through_the_whole_tour_in_the_dark(notebook):
         if output.output_type == "error"
     ]
     assert errors == []
+
+
+async def test_the_second_notebook_asks_in_forms_and_goes_on_with_what_was_put_off(notebook):
+    await notebook.open("02-human-in-the-loop.ipynb")
+    for start in ("answers = None", "%load_ext", "%%agent waiter"):
+        await notebook.run(index_of(notebook, start))
+
+    book = index_of(notebook, "%ask waiter --answers answers I would")
+    running = await notebook.begin(book)
+    form = notebook.cell(book).output.locator("form.nbagents-form")
+    await expect(form).to_contain_text("Which table would you like?", timeout=180_000)
+    await form.get_by_label("Name").fill("Grace")
+    await form.get_by_label("Day").fill("2027-05-14")
+    await form.get_by_label("Guests").fill("4")
+    await form.get_by_role("group", name="Room").get_by_text("terrace").click()
+    await form.get_by_role("group", name="Vegetarian").get_by_text("Yes").click()
+    await form.get_by_role("button", name="Send").click()
+    await running.finished(180)
+    assert "Answered by you" in await notebook.cell(book).text()
+
+    wait = index_of(notebook, "run = %ask waiter Cancel")
+    running = await notebook.begin(wait)
+    form = notebook.cell(wait).output.locator("form.nbagents-form")
+    await expect(form).to_contain_text("May waiter call cancel_booking?", timeout=180_000)
+    await form.get_by_role("button", name="Later").click()
+    await running.finished(60)
+    assert "waiting for you" in await notebook.cell(wait).text()
+    resume = index_of(notebook, "if run.questions:")
+    await notebook.run(resume, seconds=180)
+    shown = await notebook.cell(resume).text()
+    assert "'Okafor': 'Saturday'" in shown
+    assert "'Grace': 'Friday'" in shown
+    assert "finished" in shown

@@ -196,7 +196,7 @@ async def test_it_reads_well_with_all_style_and_folding_stripped():
 async def test_a_typed_answer_is_shown_as_data():
     model = ScriptedModel(Say(calls=[("final_answer", {"value": [1, 2]})]))
     view, _ = await watched(Agent("a", model=model, output_type=list[int]))
-    assert "[\n  1,\n  2\n]" in bundle(view, 0.0)["text/plain"]
+    assert "[1, 2]" in bundle(view, 0.0)["text/plain"]
 
 
 @pytest.mark.parametrize("status", ["asking", "answering"])
