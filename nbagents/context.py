@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -12,7 +11,14 @@ from decimal import Decimal
 from typing import Any, Protocol
 
 from nbagents.errors import LimitReached
-from nbagents.events import DurableEvent, Event, InputReceived, InputRequested, is_durable
+from nbagents.events import (
+    DurableEvent,
+    Event,
+    InputReceived,
+    InputRequested,
+    is_durable,
+    stamp,
+)
 from nbagents.messages import ZERO_USAGE, Usage
 from nbagents.questions import OpenQuestion, Prepared, Question, present_human
 
@@ -222,29 +228,23 @@ class RunContext:
 
     async def emit(self, event: Event) -> None:
         """Report an event, which must be a new one: run, number and time are written into it."""
-        record = self.record
         if is_durable(event):
             self.record_event(event)
             return
-        self._stamp(event)
+        record = self.record
+        record.seq += 1
+        stamp(event, self.run_id, record.seq)
         if record.watcher is not None and record.watcher.see(event):
             await record.watcher.room()
 
     def record_event(self, event: DurableEvent) -> None:
         """Report a durable event; these never wait for a slow reader."""
         record = self.record
-        self._stamp(event)
+        record.seq += 1
+        stamp(event, self.run_id, record.seq)
         record.events.append(event)
         if record.watcher is not None:
             record.watcher.see(event)
-
-    def _stamp(self, event: Event) -> None:
-        record = self.record
-        record.seq += 1
-        write = object.__setattr__
-        write(event, "run_id", self.run_id)
-        write(event, "seq", record.seq)
-        write(event, "at", time.time())
 
     def child(self, name: str, limits: Limits | None = None) -> RunContext:
         """Make the context of a run inside this one, which may have limits of its own.

@@ -7,6 +7,7 @@ again. Passing events exist for whoever watches; they are never stored.
 from __future__ import annotations
 
 import functools
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, get_args
@@ -49,6 +50,7 @@ __all__ = [
     "interrupted_result",
     "is_durable",
     "messages_of",
+    "stamp",
 ]
 
 
@@ -61,6 +63,18 @@ class _Stamp:
     """Counts the events of a run and all the runs below it, from 1."""
     at: float = 0.0
     """Seconds since the epoch."""
+
+
+# The slots themselves, which are written without a look at the class that is frozen.
+_SLOTS: Any = _Stamp
+_set_run_id, _set_seq, _set_at = (slot.__set__ for slot in (_SLOTS.run_id, _SLOTS.seq, _SLOTS.at))
+
+
+def stamp(event: Event, run_id: str, seq: int) -> None:
+    """Write into a new event where it happened, and that it happened now."""
+    _set_run_id(event, run_id)
+    _set_seq(event, seq)
+    _set_at(event, time.time())
 
 
 @dataclass(frozen=True, slots=True)

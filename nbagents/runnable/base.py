@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Coroutine, Sequence
 from typing import Any, ClassVar, Generic, TypeVar
 
 from pydantic_core import from_json, to_jsonable_python
@@ -123,7 +123,7 @@ class Runnable(ABC, Generic[T]):
         sketch.add(id, id.rpartition("/")[2], self.kind, parent)
 
 
-async def call(
+def call(
     ctx: RunContext,
     runnable: Runnable[T],
     messages: Sequence[Message],
@@ -131,19 +131,15 @@ async def call(
     node: str | None = None,
     extra_tools: Sequence[Tool] = (),
     limits: Limits | None = None,
-) -> Result[T]:
-    """Run something inside a run: a child, whose usage, limits and end are also its parent's.
+) -> Coroutine[Any, Any, Result[T]]:
+    """Run something inside a run, and await its result: a child, whose usage, limits and end are also its parent's.
 
     A team says by `node` which of its parts this is, lends `extra_tools` to an agent, and may set
     `limits` in the place of those that the runnable has.
     """
     child = ctx.child(runnable.name, limits or runnable.limits)
     child.node, child.extra_tools = node, tuple(extra_tools)
-    child.enter()
-    try:
-        return await _open(child, runnable, tuple(messages))
-    finally:
-        child.leave()
+    return _open(child, runnable, tuple(messages))
 
 
 async def _run(
@@ -175,6 +171,7 @@ async def _open(ctx: RunContext, runnable: Runnable[T], messages: tuple[Message,
         runnable.topology() if ctx.parent is None and runnable.is_team else None,
     )
     ctx.record_event(start)
+    ctx.enter()
     try:
         own = ctx.parent is None or ctx.limits is not ctx.parent.limits
         if own and ctx.limits.seconds is not None:
@@ -194,6 +191,8 @@ async def _open(ctx: RunContext, runnable: Runnable[T], messages: tuple[Message,
     except BaseException as error:
         ctx.record_event(RunCancelled(str(error) or "Cancelled", ctx.usage))
         raise
+    finally:
+        ctx.leave()
     ctx.record_event(RunFinished(output, ctx.usage))
     return result
 

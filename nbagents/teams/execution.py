@@ -241,6 +241,9 @@ class Execution:
     def _ready(self, node: int) -> _Ready:
         """Make a visit of a node, with the results that lead there in the order of its edges."""
         taken, names = self._taken[node], self._plan.names
+        if len(taken) == 1:
+            [(number, result)] = taken.items()
+            return _Ready(node, {names[self._plan.ways[number].source]: result}, self._passes[node])
         results = {
             names[way.source]: taken[way.number]
             for way in self._plan.into[node]
