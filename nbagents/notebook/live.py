@@ -122,10 +122,11 @@ class NotebookCanvas:
         """Draw at once if the last frame is old enough, else when it is."""
         if isinstance(event, (TextDelta, ThinkingDelta)):
             self._shown += len(event.text)
-        elif isinstance(event, (ToolStarted, ToolFinished, RunStarted, InputRequested)):
-            self._shown += _SHOWN_OF_TOOL
-        if self._picture is not None:
-            self._picture.touch(event)
+        else:
+            if isinstance(event, (ToolStarted, ToolFinished, RunStarted, InputRequested)):
+                self._shown += _SHOWN_OF_TOOL
+            if self._picture is not None:
+                self._picture.touch(event)
         self._touched_at = time.monotonic()
         if self._timer is not None and self._ticks:
             self._timer.cancel()
