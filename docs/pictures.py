@@ -1,4 +1,4 @@
-"""Take the README's picture: a real run in a real JupyterLab.
+"""Take the README's pictures: real runs in a real JupyterLab, mostly of the tour.
 
     .venv/bin/python -m docs.pictures
 
@@ -8,10 +8,11 @@ It needs what `make test` sets up: Chromium, and the weights of the local model.
 from __future__ import annotations
 
 import asyncio
+import sys
 import tempfile
 from pathlib import Path
 
-from playwright.async_api import Page, async_playwright
+from playwright.async_api import async_playwright
 
 from tests.browser.lab import JupyterLab, Notebook, chromium_path
 
@@ -34,23 +35,57 @@ You plan trips. To learn the weather in a city, ask forecaster.""",
 OPEN_ALL = "document.querySelectorAll('.jp-OutputArea details').forEach(d => d.open = true)"
 
 
-async def first_agent(lab: JupyterLab, page: Page) -> None:
+async def first_agent(notebook: Notebook) -> None:
     """An agent that calls another one, with everything unfolded."""
-    lab.write("first-agent.ipynb", *CELLS)
-    notebook = Notebook(page, lab)
+    notebook.lab.write("first-agent.ipynb", *CELLS)
     await notebook.open("first-agent.ipynb")
     await notebook.choose("View", "Appearance", "Show Left Sidebar")
     for index in range(len(CELLS)):
         await notebook.run(index, seconds=120)
-    await page.evaluate(OPEN_ALL)
+    await notebook.page.evaluate(OPEN_ALL)
     await notebook.cell(0).select()
-    panel = page.locator(".jp-NotebookPanel-notebook")
+    panel = notebook.page.locator(".jp-NotebookPanel-notebook")
     await panel.screenshot(path=IMAGES / "first-agent.png")
     await notebook.close()
 
 
+async def form(notebook: Notebook) -> None:
+    """The form of the second notebook, before it is answered."""
+    await notebook.open("02-human-in-the-loop.ipynb")
+    await notebook.run(index(notebook, "answers ="))
+    await notebook.run(index(notebook, "%load_ext"))
+    await notebook.run(index(notebook, "%%agent"))
+    asking = index(notebook, "%ask")
+    await notebook.begin(asking)
+    cell = notebook.cell(asking)
+    form = cell.output.locator("form.nbagents-form")
+    await form.wait_for(timeout=120_000)
+    await form.get_by_label("Name").fill("Ada")
+    await form.get_by_label("Day").fill("2027-05-14")
+    await cell.node.screenshot(path=IMAGES / "form.png")
+    await notebook.close()
+
+
+async def team(notebook: Notebook, file: str, picture: str) -> None:
+    """What a notebook of the tour holds of the run of a team."""
+    await notebook.page.set_viewport_size({"width": 1180, "height": 1600})
+    await notebook.open(file)
+    cell = notebook.cell(index(notebook, "run = %ask"))
+    await cell.node.scroll_into_view_if_needed()
+    await cell.output.locator("img").first.wait_for()
+    await cell.node.screenshot(path=IMAGES / picture)
+    await notebook.close()
+
+
+def index(notebook: Notebook, start: str) -> int:
+    """The first cell whose source starts so."""
+    sources = [cell.source for cell in notebook.saved().cells]
+    return next(i for i, source in enumerate(sources) if source.startswith(start))
+
+
 async def main() -> None:
-    """Take all pictures."""
+    """Take all pictures, or those that are named: `python -m docs.pictures form swarm`."""
+    wanted = sys.argv[1:] or ["first-agent", "form", "swarm", "graph"]
     IMAGES.mkdir(exist_ok=True)
     lab = JupyterLab(Path(tempfile.mkdtemp()))
     try:
@@ -59,7 +94,15 @@ async def main() -> None:
             page = await browser.new_page(
                 viewport={"width": 1180, "height": 960}, device_scale_factor=1.5
             )
-            await first_agent(lab, page)
+            notebook = Notebook(page, lab)
+            if "first-agent" in wanted:
+                await first_agent(notebook)
+            if "form" in wanted:
+                await form(notebook)
+            if "swarm" in wanted:
+                await team(notebook, "03-swarm.ipynb", "swarm.png")
+            if "graph" in wanted:
+                await team(notebook, "04-graph.ipynb", "graph.png")
             await browser.close()
     finally:
         lab.stop()

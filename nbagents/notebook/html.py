@@ -222,11 +222,14 @@ def _question(item: QuestionItem) -> str:
         shown = code_block(_clipped(pretty(asked.details), _SHOWN_RESULT))
         details = f'<details style="font-size:.9em"><summary>Details</summary>{shown}</details>'
     color = _ORANGE if item.is_open else _GREEN if item.received else _GREY
+    sign, words = answer_words(item)
+    mark = f'<span style="color:{color}">{sign}</span>'
+    told = f"<b>{html.escape(asked.asker)}</b> asks: {html.escape(asked.prompt)}"
+    if item.is_open:  # Its form says the rest.
+        return f'<div style="margin:4px 0">{mark} {told}</div>'
     return (
         f'<div style="margin:4px 0;border-left:3px solid {color};padding-left:10px">'
-        f"<b>{html.escape(asked.asker)}</b> asks: {html.escape(asked.prompt)}{reason}{details}"
-        f'<div><span style="color:{color}">{answer_words(item)[0]}</span> '
-        f"{html.escape(answer_words(item)[1])}</div></div>"
+        f"{told}{reason}{details}<div>{mark} {html.escape(words)}</div></div>"
     )
 
 
