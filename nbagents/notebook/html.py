@@ -178,7 +178,7 @@ def _item(node: RunNode, item: Item, frame: _Frame) -> str:
         case RunNode():
             return _member(item, frame)
         case QuestionItem():
-            return _question(item)
+            return _question(item, frame)
         case HandoffItem(source=source, target=target, reason=reason):
             return (
                 f'<p style="margin:6px 0"><span style="color:{_BLUE}">→</span> '
@@ -212,7 +212,7 @@ def _member(node: RunNode, frame: _Frame) -> str:
     )
 
 
-def _question(item: QuestionItem) -> str:
+def _question(item: QuestionItem, frame: _Frame) -> str:
     asked = item.asked
     reason = (
         f' <span style="opacity:.72">{html.escape(asked.reason)}</span>' if asked.reason else ""
@@ -225,7 +225,7 @@ def _question(item: QuestionItem) -> str:
     sign, words = answer_words(item)
     mark = f'<span style="color:{color}">{sign}</span>'
     told = f"<b>{html.escape(asked.asker)}</b> asks: {html.escape(asked.prompt)}"
-    if item.is_open:  # Its form says the rest.
+    if item.is_open and not frame.whole:  # Its form says the rest.
         return f'<div style="margin:4px 0">{mark} {told}</div>'
     return (
         f'<div style="margin:4px 0;border-left:3px solid {color};padding-left:10px">'
@@ -285,7 +285,7 @@ def _tool_body(tool: ToolItem, frame: _Frame) -> str:
     body = ""
     if tool.args and len(_plain(tool.args)) > _SHORT_ARGS:
         body += code_block(pretty(tool.args))
-    body += "".join(_question(question) for question in tool.questions)
+    body += "".join(_question(question, frame) for question in tool.questions)
     body += "".join(_run(run, frame, outermost=False) for run in tool.runs)
     if tool.result is not None:
         longest = _SHOWN_RESULT if frame.whole else _SHOWN_RESULT_LIVE
