@@ -221,9 +221,14 @@ class Run(Generic[T]):
     def messages(self) -> list[Message]:
         """The whole conversation: what went in, what was said, what tools answered.
 
-        To go on with it: `agent.run([*run.messages, "and then?"])`.
+        To go on with it: `agent.run([*run.messages, "and then?"])`. Of a team it is what went in
+        and the answer that came out; what its members said is in their own runs.
         """
-        return messages_of(self.events, self.run_id)
+        messages = messages_of(self.events, self.run_id)
+        own = any(isinstance(e, MessageFinished) and e.run_id == self.run_id for e in self.events)
+        if self._result is not None and not own:
+            messages.append(Message("assistant", self._result.parts, self.name))
+        return messages
 
     @property
     def usage(self) -> Usage:
@@ -261,9 +266,11 @@ class Run(Generic[T]):
         held = self._held
         if held is None:
             raise UserError(f"{self!r} waits for nothing.")
-        if held.task.done() or held.task.get_loop().is_closed():
-            message = f"{self!r} cannot go on: it was resumed already, or its event loop has ended."
-            raise UserError(message)
+        if held.task.get_loop().is_closed():
+            raise UserError(f"{self!r} cannot go on: its event loop has ended. Ask again.")
+        if held.task.done():
+            how = "stopped" if held.task.cancelled() else "resumed to its end already"
+            raise UserError(f"{self!r} cannot go on: it was {how}.")
         given = self._given(held, answers)
         for question, value in given:
             question.check(value)

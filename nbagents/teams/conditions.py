@@ -79,18 +79,20 @@ class Condition:
             names = {name: _value(name, outcome) for name in self._names}
             names["__builtins__"] = _BUILTINS
             return bool(eval(self._code, names))  # noqa: S307 - the author's own
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             message = f"The condition {self.label!r} failed: {type(error).__name__}: {error}"
             raise UserError(message) from error
 
 
 def _parsed(when: str) -> ast.Expression:
     try:
-        return ast.parse(when.strip(), mode="eval")
+        tree = ast.parse(when.strip(), mode="eval")
+        compile(tree, "<when>", "eval")  # Some things only the compiler finds, such as `await`.
     except SyntaxError as error:
         where = " " * max(0, (error.offset or 1) - 1) + "^"
         message = f"The condition is no Python expression: {error.msg}\n  {when.strip()}\n  {where}"
         raise UserError(message) from None
+    return tree
 
 
 def _free_names(tree: ast.Expression, when: str, fields: tuple[str, ...]) -> tuple[str, ...]:

@@ -82,12 +82,17 @@ class Execution:
         last = {
             names[node]: self._results[node]
             for node in sorted(self._results)
-            if not any(self._went[way.number] and way.target in self._results for way in out[node])
+            if not any(self._went[way.number] and self._counts(way.target) for way in out[node])
         }
         if len(last) == 1:
             return next(iter(last.values()))
         files = tuple(file for result in last.values() for file in result.files)
         return Result({name: each.output for name, each in last.items()} or None, files)
+
+    def _counts(self, node: int) -> bool:
+        """Tell whether a node has a result, or its failure has led on."""
+        ways = self._plan.out[node]
+        return node in self._results or any(self._went[way.number] for way in ways)
 
     def _launch(self, ready: _Ready) -> None:
         self._begin(ready.node)
@@ -123,18 +128,17 @@ class Execution:
             try:
                 limits = None if declared.timeout is None else self._limits(declared, runnable)
                 return _Ended(await call(self._ctx, runnable, messages, node=name, limits=limits))
-            except UserError:
-                raise  # Trying again, or going another way, would only hide it.
-            except Exception as error:  # noqa: BLE001 - whatever a node raises is its failure
+            except Exception as error:
                 if isinstance(error, LimitReached):
                     self._ctx.check_limits(0)  # A limit of the graph, or above, ends it.
-                if attempts <= declared.retries:
+                if attempts <= declared.retries and not isinstance(error, UserError):
                     continue
+                error = _named(error, name, declared)
                 if any(way.on_error for way in self._plan.out[node]):
                     return _Ended(Result(redact(f"{type(error).__name__}: {error}")), error)
                 if declared.on_error == "skip":
                     return _Ended(None)
-                raise _named(error, name, declared) from error.__cause__
+                raise error from error.__cause__
 
     def _result_of(self, name: str) -> Result[Any] | None:
         number = self._plan.numbers.get(name)
@@ -156,8 +160,7 @@ class Execution:
         taken = self._plan.out[node] if plain else await self._taken_ways(node, ended, visits)
         if ended.error is not None and not taken:
             if self._plan.nodes[node].on_error == "fail":
-                name, declared = self._plan.names[node], self._plan.nodes[node]
-                raise _named(ended.error, name, declared) from ended.error.__cause__
+                raise ended.error from ended.error.__cause__
             ended = _Ended(None)
         if here.pass_ != self._passes[node]:  # A condition took its time.
             return []

@@ -52,6 +52,9 @@ class Graph(Runnable[Any]):
     kind: ClassVar[str] = "graph"
 
     def __post_init__(self) -> None:
+        given = cast("object", self.nodes)
+        if not isinstance(given, Mapping):
+            raise UserError(f"nodes={given!r:.60} is no dictionary: {{name: agent or function}}.")
         nodes = {name: _as_node(name, node) for name, node in self.nodes.items()}
         object.__setattr__(self, "nodes", nodes)
         edges = tuple(_as_edge(edge) for edge in self.edges)
@@ -213,6 +216,12 @@ def _as_node(name: str, node: object) -> Node:
     if not isinstance(node.runs, (Runnable, Question)) and not callable(node.runs):
         kind = type(node.runs).__name__
         message = f"The node {name!r} is an agent, a team, a function or a question, not {kind} ({node.runs!r:.60})."
+        raise UserError(message)
+    retries, timeout = cast("Any", node.retries), cast("Any", node.timeout)
+    numbers = (node.join, retries, timeout)
+    fitting = isinstance(retries, int) and isinstance(timeout, (int, float, type(None)))
+    if not fitting or any(isinstance(number, bool) for number in numbers):
+        message = f"join, retries and timeout of the node {name!r} are numbers, not {numbers}."
         raise UserError(message)
     if isinstance(node.join, str) and node.join not in {"all", "any"}:
         raise unknown_name("join", node.join, ["all", "any"])

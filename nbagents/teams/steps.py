@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import inspect
 import typing
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -82,7 +83,7 @@ class Function:
     one named like a node before this one the last output of that node, or its default or None
     when it has not run. One more may be left: it is given all that leads here (`Given.whole`). A
     parameter annotated `Result` is given output and files together. A plain function runs in a
-    thread.
+    thread; of a generator the last item counts. `**outputs` is given every result by name.
     """
 
     def __init__(
@@ -93,47 +94,70 @@ class Function:
         `is_before` tells whether a name is that of a node before this one; None when of no node.
         """
         self._function = function.function if isinstance(function, FunctionTool) else function
-        self.is_async = inspect.iscoroutinefunction(self._function)
-        self.is_stream = inspect.isasyncgenfunction(self._function)
+        plain = _plain(self._function)
+        self.is_async = inspect.iscoroutinefunction(plain)
+        self.is_stream = inspect.isasyncgenfunction(plain)
+        self.is_generator = inspect.isgeneratorfunction(plain)
         self.returns: Any = None
         """The type that it says it returns."""
         self._takes: list[tuple[str, str, bool]] = []
+        self._takes_rest = False
+        """It is given all the other results that lead here by name: `**outputs`."""
         self._defaults: set[str] = set()
         self._read(name, is_before)
 
     def _read(self, name: str, is_before: Callable[[str], bool | None]) -> None:
         function = self._function
         try:
-            hints = typing.get_type_hints(function)
+            hints = typing.get_type_hints(_plain(function))
             parameters = inspect.signature(function).parameters
         except (NameError, TypeError, ValueError) as error:
             raise UserError(f"The function of the node {name!r} cannot be read: {error}") from None
         self.returns = hints.get("return")
-        free: list[str] = []
+        kinds = {parameter.kind: parameter for parameter in parameters.values()}
+        if parameter := kinds.get(inspect.Parameter.POSITIONAL_ONLY):
+            message = f"The function of the node {name!r} may not have {parameter} before a `/`."
+            raise UserError(message)
+        free = self._read_named(name, parameters, hints, is_before)
+        self._takes_rest = inspect.Parameter.VAR_KEYWORD in kinds and not free
+        several = kinds.get(inspect.Parameter.VAR_POSITIONAL)
+        if several is not None and not free:
+            message = f"The function of the node {name!r} has {several}, but outputs come by name. Write **outputs."
+            raise UserError(message)
+
+    def _read_named(
+        self,
+        name: str,
+        parameters: Mapping[str, inspect.Parameter],
+        hints: Mapping[str, Any],
+        is_before: Callable[[str], bool | None],
+    ) -> str:
+        """Find out what each parameter is given; return the one that has a name of its own."""
+        free = ""
         for parameter in parameters.values():
-            hint = hints.get(parameter.name)
             if parameter.kind in {parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD}:
                 continue
-            if parameter.kind is parameter.POSITIONAL_ONLY:
-                raise UserError(
-                    f"The function of the node {name!r} may not have {parameter} before a `/`."
-                )
-            if parameter.default is not parameter.empty:
+            hint = hints.get(parameter.name)
+            has_default = parameter.default is not parameter.empty
+            if has_default:
                 self._defaults.add(parameter.name)
             wants_result = (typing.get_origin(hint) or hint) is Result
             if hint is RunContext:
                 self._takes.append((parameter.name, "context", False))
             elif parameter.name == _INPUT or is_before(parameter.name):
                 self._takes.append((parameter.name, "named", wants_result))
-            elif is_before(parameter.name) is False and parameter.name not in self._defaults:
+            elif has_default:
+                continue
+            elif is_before(parameter.name) is False:
                 message = f"The function of the node {name!r} has the parameter {parameter.name!r}, but nothing leads from that node here. Add the edge {parameter.name} -> {name}, or give the parameter another name."
                 raise UserError(message)
-            elif not free and parameter.name not in self._defaults:
-                free.append(parameter.name)
-                self._takes.append((parameter.name, "whole", wants_result))
-            elif parameter.name not in self._defaults:
-                message = f"The function of the node {name!r} has the parameters {free[0]!r} and {parameter.name!r}: at most one may have a name of its own; the others are named like nodes before it, or {_INPUT!r}."
+            elif free:
+                message = f"The function of the node {name!r} has the parameters {free!r} and {parameter.name!r}: at most one may have a name of its own; the others are named like nodes before it, or {_INPUT!r}."
                 raise UserError(message)
+            else:
+                free = parameter.name
+                self._takes.append((parameter.name, "whole", wants_result))
+        return free
 
     def bind(self, name: str, given: Given) -> Runnable[Any]:
         """Make the step of one visit."""
@@ -157,7 +181,17 @@ class Function:
             else:
                 result = None
             arguments[name] = result if wants_result or result is None else result.output
+        if self._takes_rest:
+            rest = {name: result.output for name, result in given.results.items()}
+            return {**rest, **arguments}
         return arguments
+
+
+def _plain(function: Any) -> Any:
+    """Return what holds the annotations of a callable: of `partial(f)` it is f."""
+    if isinstance(function, functools.partial):
+        return _plain(function.func)
+    return function if inspect.isroutine(function) else type(function).__call__
 
 
 class _Step(Runnable[Any]):
@@ -182,15 +216,26 @@ class _Step(Runnable[Any]):
                 return _result(await function(**arguments))
             if self._declared.is_stream:
                 return _result(await _last(ctx, function(**arguments)))
+            if self._declared.is_generator:
+                return _result(await in_thread(lambda: _exhausted(function(**arguments))))
             return _result(await in_thread(lambda: function(**arguments)))
         except KeyboardInterrupt:  # It would end the loop, and with it the kernel.
             raise asyncio.CancelledError("A node was interrupted") from None
+        except SystemExit as error:  # So would this.
+            raise RuntimeError(f"SystemExit: {error}") from error
         except asyncio.CancelledError:
             task = asyncio.current_task()
             if task is None or task.cancelling():
                 raise
             message = f"What the node {self.name!r} waited for was cancelled."
             raise RuntimeError(message) from None
+
+
+def _exhausted(items: Iterable[Any]) -> Any:
+    last: Any = None
+    for last in items:  # noqa: B007 - the last one is the result
+        pass
+    return last
 
 
 async def _last(ctx: RunContext, items: Any) -> Any:

@@ -65,11 +65,17 @@ class Swarm(Runnable[Any]):
         table = self._table
         if not table:
             raise UserError(f"The swarm {self.name!r} has no members.")
+        for limit in ("max_handoffs", "repeat_window"):
+            value: Any = getattr(self, limit)
+            if not isinstance(value, int) or value < 0:
+                raise UserError(f"{limit}={value!r} is no number of handoffs.")
         if self.start is not None and self.start not in table:
             raise unknown_name("member", self.start, table)
         for source, targets in (self.hands_off_to or {}).items():
             if isinstance(targets, str):
                 raise UserError(f"hands_off_to[{source!r}] is no list: [{targets!r}]")
+            if source in targets:
+                raise UserError(f"{source!r} cannot hand over to itself.")
             for name in (source, *targets):
                 if name not in table and (name != HUMAN or name == source):
                     raise unknown_name("member", name, [*table, HUMAN])

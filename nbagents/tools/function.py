@@ -84,7 +84,7 @@ class FunctionTool(Tool, Generic[P, R]):
         try:
             needed = approve(**args)
             return bool(await needed if inspect.isawaitable(needed) else needed)
-        except Exception:  # noqa: BLE001 - whatever it raises, the call is not made unasked
+        except (Exception, SystemExit):  # noqa: BLE001 - whatever it raises, nothing is done unasked
             return True
 
     async def call(self, ctx: RunContext, args: dict[str, Any]) -> ToolResult:

@@ -14,7 +14,7 @@ from nbagents import (
     ScriptedModel,
     TextDelta,
 )
-from nbagents.messages import ZERO_USAGE, user_message
+from nbagents.messages import ZERO_USAGE, Message, TextPart, user_message
 from nbagents.runnable import Result, call
 from tests.agents.support import Chunks, never, story
 
@@ -83,7 +83,8 @@ async def test_it_may_run_others_one_after_the_other_and_is_still_one_run():
         ("run_finished", "2"),
         ("run_finished", ""),
     ]
-    assert run.messages == [user_message("go")]
+    answer = Message("assistant", (TextPart("2"),), "does")
+    assert run.messages == [user_message("go"), answer]
     assert second.model.requests[0].messages == (user_message("1"),)
 
 

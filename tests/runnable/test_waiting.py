@@ -203,7 +203,7 @@ async def test_what_was_answered_already_is_not_answered_again():
 async def test_a_run_that_was_resumed_to_its_end_cannot_be_resumed_again():
     run = await one([], "Which?").run("go")
     end = await run.resume(["x"])
-    with pytest.raises(UserError, match="cannot go on: it was resumed already"):
+    with pytest.raises(UserError, match="cannot go on: it was resumed to its end"):
         await run.resume(["y"])
     with pytest.raises(UserError, match="waits for nothing"):
         await end.resume(["y"])

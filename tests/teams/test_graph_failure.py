@@ -85,18 +85,41 @@ async def test_a_node_is_tried_again_as_often_as_it_may_be():
         await Graph("g", {"a": Node(failing(2), retries=1)}, []).run("go")
 
 
-async def test_what_only_the_user_can_put_right_is_neither_tried_again_nor_led_around():
+async def test_what_only_the_user_can_put_right_is_not_tried_again():
     calls: list[int] = []
 
     async def broken() -> None:
         calls.append(1)
         raise UserError("OPENAI_API_KEY is not set.")
 
-    nodes = {"a": Node(broken, retries=3, on_error="skip"), "b": named("b")}
+    nodes = {"a": Node(broken, retries=3), "b": gathered}
     with pytest.raises(UserError, match="not set") as raised:
-        await Graph("g", nodes, [Edge("a", "b", on="error")]).run("go")
+        await Graph("g", nodes, [("a", "b")]).run("go")
     assert len(calls) == 1
     assert raised.value.run.status == "failed"
+    run = await Graph("g", nodes, [Edge("a", "b", on="error")]).run("go")
+    assert run.output == "UserError: OPENAI_API_KEY is not set."
+
+
+@pytest.mark.parametrize("is_async", [True, False])
+async def test_a_function_that_wants_to_end_the_process_only_fails(is_async):
+    def leave() -> None:
+        raise SystemExit("usage")
+
+    async def leave_later() -> None:
+        leave()
+
+    node = leave_later if is_async else leave
+    with pytest.raises(RuntimeError, match="SystemExit: usage"):
+        await Graph("g", {"a": node}, []).run("go")
+    run = await Graph("g", {"a": named("a"), "b": named("b")}, [("a", "b")]).run("go")
+    assert run.output == "b"
+
+
+async def test_the_output_after_an_error_edge_is_that_of_where_it_leads():
+    nodes = {"a": named("a"), "b": divide, "c": gathered}
+    run = await Graph("g", nodes, [("a", "b"), Edge("b", "c", on="error")]).run("go")
+    assert run.output == "ZeroDivisionError: division by zero"
 
 
 async def test_a_node_that_is_skipped_counts_as_if_it_had_not_been_reached():

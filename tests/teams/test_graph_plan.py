@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import pytest
 
 from nbagents import Edge, Graph, Node, RunContext, UserError
@@ -134,3 +136,50 @@ def test_a_parameter_named_like_a_node_that_does_not_lead_here_is_an_error():
     edges = [("a", "b"), ("a", "other"), ("b", "end")]
     with pytest.raises(UserError, match="Add the edge other -> end, or give the parameter another"):
         Graph("g", nodes, edges)
+
+
+async def test_outputs_are_given_by_name_to_a_function_that_takes_any():
+    async def both(**outputs) -> dict:
+        return outputs
+
+    async def rest(a, **others) -> object:
+        return a, others
+
+    def listed(*outputs) -> None:
+        """Take outputs by position, which have none."""
+
+    nodes = {"a": named("a"), "b": named("b")}
+    edges = [("a", "end"), ("b", "end")]
+    assert (await Graph("g", nodes | {"end": both}, edges).run("go")).output == {"a": "a", "b": "b"}
+    assert (await Graph("g", nodes | {"end": rest}, edges).run("go")).output == ("a", {"b": "b"})
+    with pytest.raises(UserError, match="Write \\*\\*outputs"):
+        Graph("g", nodes | {"end": listed}, edges)
+
+
+async def test_a_partial_an_object_and_a_generator_can_be_nodes():
+    class Adds:
+        def __call__(self, part: int) -> int:
+            return part + 1
+
+    def count(adds: int):
+        yield from range(adds + 1)
+
+    def given(number: int, **_: object) -> int:
+        return number
+
+    nodes = {"part": functools.partial(given, 41), "adds": Adds(), "count": count}
+    run = await Graph("g", nodes, [("part", "adds"), ("adds", "count")]).run("go")
+    assert run.output == 42
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: Node(named("a"), timeout="20"),
+        lambda: Node(named("a"), retries=1.5),
+        lambda: Node(named("a"), join=True),
+    ],
+)
+def test_numbers_of_a_node_that_are_none_are_errors(make):
+    with pytest.raises(UserError, match="are numbers, not"):
+        Graph("g", {"a": make()}, [])

@@ -359,3 +359,25 @@ def test_a_member_that_cannot_be_run_and_a_tool_whose_name_is_taken():
 
     with pytest.raises(UserError, match="'a' has a tool named 'handoff', which is a swarm's own"):
         Swarm("s", [says("a", tools=[handoff])])
+
+
+async def test_a_conversation_with_a_swarm_goes_on_with_its_answer():
+    swarm = Swarm("s", [says("a")])
+    run = await swarm.run("What?")
+    assert [message.text for message in run.messages] == ["What?", "a"]
+    await swarm.run([*run.messages, "and then?"])
+    asked = swarm.members[0].model.requests[-1].messages
+    assert [message.text for message in asked] == ["What?", "a", "and then?"]
+
+
+@pytest.mark.parametrize(
+    "limits", [{"max_handoffs": "3"}, {"max_handoffs": -1}, {"repeat_window": None}]
+)
+def test_a_limit_that_is_no_number_is_an_error(limits):
+    with pytest.raises(UserError, match="is no number of handoffs"):
+        Swarm("s", [says("a")], **limits)
+
+
+def test_a_member_cannot_hand_over_to_itself():
+    with pytest.raises(UserError, match="cannot hand over to itself"):
+        Swarm("s", [says("a")], hands_off_to={"a": ["a"]})
