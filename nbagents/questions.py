@@ -213,7 +213,7 @@ class Prepared:
         try:
             question.answer(value, via="prepared")
         except UserError as error:
-            question.problem = str(error)
+            question.problem = f"{error}."
             return False
         return True
 

@@ -54,6 +54,12 @@ _LOOKS = (
 )
 
 
+# Brackets and undirected edges, and what may hide them: quoted text and comments.
+_TOKEN = re.compile(
+    r'"(?:\\.|[^"\\])*"|//[^\n]*|^\s*#[^\n]*|/\*.*?\*/|--|[{}]', re.DOTALL | re.MULTILINE
+)
+
+
 @dataclass(frozen=True, slots=True)
 class DotEdge:
     """An edge as it is written."""
@@ -71,6 +77,13 @@ class DotBody:
     nodes: dict[str, dict[str, str]] = field(default_factory=dict)
     edges: list[DotEdge] = field(default_factory=list)
 
+    def at_attribute(self, name: str, value: str) -> str:
+        """Say in which line an attribute has this value, to begin a message with."""
+        # As it is written: with its quotes, and with a backslash before those inside.
+        written = re.escape(value.replace('"', '\\"'))
+        found = re.search(rf'(?<!\w){name}\s*=\s*"?{written}', self.source)
+        return "" if found is None else f"Line {self.source.count(chr(10), 0, found.start()) + 2}: "
+
     def at(self, *words: str) -> str:
         """Say in which line of the cell one of the words stands first, to begin a message with."""
         lines = self.source.splitlines()
@@ -87,6 +100,7 @@ def read_dot(source: str) -> DotBody:
 
     Raises `UserError` that names the line, and the close match of a misspelt attribute.
     """
+    _check_brackets(source)
     whole = re.match(r"\s*(?://[^\n]*\n\s*)*(?:strict\s+)?(?:di)?graph\b", source) is not None
     graph = _parsed(source if whole else f"digraph {{{source}\n}}", source)
     if graph.get_type() != "digraph":
@@ -94,6 +108,18 @@ def read_dot(source: str) -> DotBody:
     body = DotBody(source)
     _read(graph, body, {}, {})
     return body
+
+
+def _check_brackets(source: str) -> None:
+    """Find what the parser would read otherwise than it is meant: a `}` too many, and `--`."""
+    depth = 0
+    for token in _TOKEN.finditer(source):
+        depth += {"{": 1, "}": -1}.get(token[0], 0)
+        where = f"Line {source.count(chr(10), 0, token.start()) + 2}: "
+        if depth < 0:
+            raise UserError(f"{where}there is a }} too many.")
+        if token[0] == "--":
+            raise UserError(f"{where}edges have a direction here: write -> for --.")
 
 
 def _parsed(text: str, source: str) -> Any:

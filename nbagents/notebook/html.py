@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import base64
 import html
-import json
 from datetime import datetime
 from typing import Any, NamedTuple
 
 from nbagents.messages import FilePart, Usage
 from nbagents.notebook.safe_markdown import code_block, to_html
+from nbagents.notebook.values import (
+    clipped,
+    file_of,
+    one_line,
+    plain,
+    pretty,
+    readable,
+    without_bytes,
+)
 from nbagents.notebook.view import (
     FileItem,
     HandoffItem,
@@ -26,8 +34,6 @@ __all__ = [
     "answer_words",
     "draw_html",
     "facts_of",
-    "one_line",
-    "pretty",
     "status_words",
 ]
 
@@ -55,7 +61,7 @@ _TOOL_SIGNS = {
     "stopped": ("■", "stopped", _GREY),
 }
 _SHORT_ARGS = 90
-_SHORT_VALUE = 60
+_GO_ON = "Go on with: "
 _SHOWN_RESULT = 4_000
 _SHOWN_RESULT_LIVE = 300
 _WAYS = {
@@ -64,6 +70,7 @@ _WAYS = {
     "code": "answered at {time} by code",
     "prepared": "answered at {time}, as prepared",
 }
+_LARGEST_IMAGE = 1_000_000
 _SAFE_IMAGES = {"image/png", "image/jpeg", "image/gif", "image/webp"}
 
 
@@ -156,8 +163,10 @@ def _items(node: RunNode, frame: _Frame) -> list[str]:
         # A function says nothing on its way.
         longest = _SHOWN_RESULT if frame.whole else _SHOWN_RESULT_LIVE
         if isinstance(node.output, str):
-            return [f"<div>{to_html(_clipped(node.output, longest))}</div>"]
-        return [code_block(_clipped(pretty(node.output), longest))]
+            return [f"<div>{to_html(clipped(node.output, longest))}</div>"]
+        if (file := file_of(node.output)) is not None:
+            return [_file(file, frame)]
+        return [code_block(clipped(pretty(node.output), longest))]
     return [
         code_block(pretty(node.output))
         if typed and index == last and isinstance(item, TextItem)
@@ -219,7 +228,7 @@ def _question(item: QuestionItem, frame: _Frame) -> str:
     )
     details = ""
     if asked.details is not None:
-        shown = code_block(_clipped(pretty(asked.details), _SHOWN_RESULT))
+        shown = code_block(clipped(pretty(asked.details), _SHOWN_RESULT))
         details = f'<details style="font-size:.9em"><summary>Details</summary>{shown}</details>'
     color = _ORANGE if item.is_open else _GREEN if item.received else _GREY
     sign, words = answer_words(item)
@@ -237,12 +246,22 @@ def answer_words(item: QuestionItem) -> tuple[str, str]:
     """Return a sign, and the words that say what became of a question."""
     if item.received is None:
         return ("?", "waiting for you") if item.is_open else ("■", "not answered")
-    answer = item.received.answer
-    text = answer if isinstance(answer, str) else _plain(answer)
+    text = _answer_text(item.received.answer)
     how = _WAYS[item.received.via].format(
         time=datetime.fromtimestamp(item.received.at).astimezone().strftime("%H:%M")
     )
-    return "✓", f"{how}: {_clipped(text, 1_000)}"
+    return "✓", f"{how}: {clipped(text, 1_000)}"
+
+
+def _answer_text(answer: Any) -> str:
+    match answer:
+        case str():
+            return answer
+        case {"approve": bool(allowed), "comment": str(comment)} if len(answer) == 2:
+            said = "allowed" if allowed else "not allowed"
+            return f"{said}: {comment}" if comment else said
+        case _:
+            return plain(without_bytes(answer))
 
 
 def _thinking(text: str, *, still: bool) -> str:
@@ -268,7 +287,7 @@ def _tool(tool: ToolItem, frame: _Frame) -> str:
         tail.append(f"{tool.seconds:.1f} s")
     tail.extend(f"{run.name}: {status_words(run)[1]}" for run in tool.runs if not run.is_over)
     if tool.progress is not None:
-        tail.append(_clipped(_plain(tool.progress), _SHORT_ARGS))
+        tail.append(clipped(plain(tool.progress), _SHORT_ARGS))
     told = "".join(f" · {html.escape(words)}" for words in tail)
     asked = bool(tool.questions) or any(run.has_asked for run in tool.runs)
     opened = " open" if asked or tool.status in {"running", "failed"} else ""
@@ -283,7 +302,7 @@ def _tool(tool: ToolItem, frame: _Frame) -> str:
 
 def _tool_body(tool: ToolItem, frame: _Frame) -> str:
     body = ""
-    if tool.args and len(_plain(tool.args)) > _SHORT_ARGS:
+    if tool.args and len(plain(tool.args)) > _SHORT_ARGS:
         body += code_block(pretty(tool.args))
     body += "".join(_question(question, frame) for question in tool.questions)
     body += "".join(_run(run, frame, outermost=False) for run in tool.runs)
@@ -291,7 +310,7 @@ def _tool_body(tool: ToolItem, frame: _Frame) -> str:
         longest = _SHOWN_RESULT if frame.whole else _SHOWN_RESULT_LIVE
         answered_by_run = bool(tool.runs) and not tool.result.is_error
         if tool.result.text and not answered_by_run:
-            body += code_block(_clipped(_readable(tool.result.text), longest))
+            body += code_block(clipped(readable(tool.result.text), longest))
         body += "".join(
             _file(part, frame) for part in tool.result.content if isinstance(part, FilePart)
         )
@@ -315,7 +334,8 @@ def _file(part: FilePart, frame: _Frame) -> str:
     name = html.escape(part.name or part.media_type)
     if part.data is None:
         return f"<p>[file: {name} ({html.escape(part.url or '')})]</p>"
-    if part.media_type in _SAFE_IMAGES and frame.whole:
+    shown = len(part.data) <= _LARGEST_IMAGE and frame.whole
+    if part.media_type in _SAFE_IMAGES and shown:
         data = base64.b64encode(part.data).decode()
         return (
             f'<img alt="{name}" style="max-width:100%" src="data:{part.media_type};base64,{data}">'
@@ -324,38 +344,8 @@ def _file(part: FilePart, frame: _Frame) -> str:
 
 
 def _code_words(text: str) -> str:
-    """Set what stands behind the first colon as code."""
-    words, _, code = text.partition(": ")
-    return f"{html.escape(words)}: <code>{html.escape(code)}</code>"
-
-
-def one_line(args: dict[str, Any]) -> str:
-    """Write arguments as they would stand in a call, short enough for a line."""
-    shown = ", ".join(
-        f"{name}={_plain(value)}" if name else _plain(value) for name, value in args.items()
-    )
-    return _clipped(shown, _SHORT_ARGS)
-
-
-def pretty(value: Any) -> str:
-    """Write a JSON value over several lines, unless it is short."""
-    line = _plain(value)
-    return line if len(line) <= _SHORT_VALUE else json.dumps(value, indent=2, ensure_ascii=False)
-
-
-def _plain(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False)
-
-
-def _readable(text: str) -> str:
-    """Indent a result that is a JSON object or array."""
-    if not text.startswith(("{", "[")):
-        return text
-    try:
-        return pretty(json.loads(text))
-    except ValueError:
-        return text
-
-
-def _clipped(text: str, longest: int) -> str:
-    return text if len(text) <= longest else f"{text[: longest - 1]}…"
+    """Set what is to be typed as code."""
+    words, found, code = text.partition(_GO_ON)
+    if not found:
+        return html.escape(text)
+    return f"{html.escape(words + found)}<code>{html.escape(code)}</code>"

@@ -21,10 +21,11 @@ from nbagents.events import (
     ToolFinished,
     ToolStarted,
 )
-from nbagents.notebook.html import draw_html, pretty
+from nbagents.notebook.html import draw_html
 from nbagents.notebook.pictures import LivePicture, picture_bundle
 from nbagents.notebook.safe_markdown import clean
 from nbagents.notebook.text import draw_markdown, draw_plain, header
+from nbagents.notebook.values import pretty
 from nbagents.notebook.view import RunView
 from nbagents.runnable import Run, RunStream
 
@@ -273,7 +274,7 @@ async def watch(stream: RunStream[Any], canvas: Canvas) -> Run[Any]:
 
 def how_to_go_on(run: Run[Any]) -> str:
     """Say how a run that waits is resumed in the next cell, where `_` is the run."""
-    return run.how_to_go_on.replace("await run.", "await _.")
+    return " ".join([*run.problems, run.how_to_go_on.replace("await run.", "await _.")]).strip()
 
 
 def show_run(run: Run[Any]) -> None:

@@ -47,7 +47,9 @@ class Namespace:
             raise UsageError(f"{name!r} cannot be the name of a variable; choose another one.")
         taken = self.variables.get(name, getattr(builtins, name, None))
         if taken is not None and not isinstance(taken, kind):
-            raise UserError(f"{name!r} is a {type(taken).__name__} already. Choose another name.")
+            what = type(taken).__name__
+            article = "an" if what[0] in "AEIOU" else "a"
+            raise UserError(f"{name!r} is {article} {what} already. Choose another name.")
 
     def runnable(self, name: str) -> Runnable[Any]:
         """Find an agent or a team. Raises `UserError` with the close match."""

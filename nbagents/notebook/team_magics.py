@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, TypeVar
 
 from IPython.core.error import UsageError
 from IPython.core.interactiveshell import InteractiveShell
@@ -26,6 +26,9 @@ from nbagents.teams.graph import Edge, Graph, Node
 from nbagents.teams.swarm import Swarm
 
 __all__ = ["TeamMagics"]
+
+
+Number = TypeVar("Number", int, float)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,9 @@ class TeamMagics(Magics):
         _takes_one_name("swarm", rest)
         self._namespace.check_free(options.name, Swarm)
         members = [self._member(number, text) for number, text in _lines(cell)]
+        for number, member in enumerate(members):
+            if member.name in (earlier.name for earlier in members[:number]):
+                raise UserError(f"{member.line}{member.name!r} is a member already.")
         known = {*(member.name for member in members), HUMAN}
         for member in members:
             for target in member.targets or ():
@@ -133,16 +139,17 @@ class TeamMagics(Magics):
         if len(named) > 1:
             raise UserError(f"{body.at(name)}The node {name!r} is one of {' and '.join(named)}.")
         if "out" in given and "ask" not in given:
-            raise UserError(f"{body.at('out')}`out` is the type of the answer to an `ask`.")
-        with _pointing(body.at(*(given[kind] for kind in named), name)):
+            where = body.at_attribute("out", given["out"])
+            raise UserError(f"{where}`out` is the type of the answer to an `ask`.")
+        where = body.at_attribute(named[0], given[named[0]]) if named else body.at(name)
+        with _pointing(where):
             runs = self._runs(name, given)
-            return Node(
-                runs,
-                join=_join(given.get("join", "all")),
-                timeout=_number(given, "timeout", float),
-                retries=_number(given, "retries", int) or 0,
-                on_error=given.get("on_error", "fail"),  # pyright: ignore[reportArgumentType]
-            )
+        numbers: dict[str, Any] = {}
+        for attribute, read in _OF_NODES.items():
+            if attribute in given:
+                with _pointing(body.at_attribute(attribute, given[attribute])):
+                    numbers[attribute] = read(attribute, given[attribute])
+        return Node(runs, **numbers)
 
     def _runs(self, name: str, given: dict[str, str]) -> Any:
         namespace = self._namespace
@@ -164,7 +171,9 @@ class TeamMagics(Magics):
 def _edge(body: DotBody, edge: DotEdge) -> Edge:
     on = edge.attributes.get("on", "success")
     if on not in {"success", "error"}:
-        raise UserError(f"{body.at(on)}{unknown_name('kind of edge', on, ('success', 'error'))}")
+        raise UserError(
+            f"{body.at_attribute('on', on)}{unknown_name('kind of edge', on, ('success', 'error'))}"
+        )
     return Edge(edge.source, edge.target, edge.attributes.get("when"), on=on)  # pyright: ignore[reportArgumentType]
 
 
@@ -190,21 +199,41 @@ def _takes_one_name(magic: str, rest: str) -> None:
         raise UsageError(f"%%{magic} takes one name; put {rest!r} into the cell's body.")
 
 
-def _join(text: str) -> Literal["all", "any"] | int:
+def _join(_name: str, text: str) -> str | int:
     if text.isdecimal():
         return int(text)
     if text in {"all", "any"}:
-        return text  # pyright: ignore[reportReturnType]
+        return text
     raise unknown_name("join", text, ("all", "any", "a number"))
 
 
-def _number(given: Mapping[str, str], name: str, kind: type[int | float]) -> Any:
-    if name not in given:
-        return None
+def _on_error(_name: str, text: str) -> str:
+    if text in {"fail", "skip"}:
+        return text
+    raise unknown_name("on_error", text, ("fail", "skip"))
+
+
+def _seconds(name: str, text: str) -> float:
+    return _number(name, text, float)
+
+
+def _count(name: str, text: str) -> int:
+    return _number(name, text, int)
+
+
+def _number(name: str, text: str, kind: type[Number]) -> Number:
     try:
-        return kind(given[name])
+        return kind(text)
     except ValueError:
-        raise UserError(f"{name}={given[name]} is no number.") from None
+        raise UserError(f"{name}={text} is no number.") from None
+
+
+_OF_NODES: dict[str, Callable[[str, str], Any]] = {
+    "join": _join,
+    "timeout": _seconds,
+    "retries": _count,
+    "on_error": _on_error,
+}
 
 
 def _line_of(body: DotBody, message: str) -> str:
@@ -212,6 +241,6 @@ def _line_of(body: DotBody, message: str) -> str:
     for edge in body.edges:
         if message.startswith(f"The edge {edge.source} -> {edge.target}:"):
             when = edge.attributes.get("when", "")
-            return body.at(when, when.replace('"', '\\"'), edge.target)
+            return body.at_attribute("when", when) or body.at(edge.target)
     named = [name for name in re.findall(r"'([^']*)'", message) if name in body.nodes]
     return body.at(*reversed(named))

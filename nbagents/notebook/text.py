@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator
+from typing import Any
 
-from nbagents.notebook.html import answer_words, facts_of, one_line, pretty, status_words
+from nbagents.notebook.html import answer_words, facts_of, status_words
 from nbagents.notebook.safe_markdown import to_safe_markdown
+from nbagents.notebook.values import one_line, pretty
 from nbagents.notebook.view import (
     FileItem,
     HandoffItem,
@@ -22,6 +24,7 @@ from nbagents.notebook.view import (
 __all__ = ["draw_markdown", "draw_plain", "header"]
 
 _SHOWN_RESULT = 400
+_SHOWN_OUTPUT = 20_000
 _ENDINGS = {"failed": "Failed: ", "limited": "Limit reached: ", "stopped": ""}
 _TOOL_SIGNS = {
     "writing": "…",
@@ -52,9 +55,14 @@ def _plain_run(node: RunNode) -> Iterator[str]:
     for item in node.items:
         yield from _plain_item(node, item)
     if not node.items and node.is_over and node.output is not None:
-        yield node.output if isinstance(node.output, str) else pretty(node.output)
+        yield _shown_output(node.output)
     if node.reason and node.status in _ENDINGS:
         yield f"{_ENDINGS[node.status]}{node.reason}"
+
+
+def _shown_output(output: Any) -> str:
+    text = output if isinstance(output, str) else pretty(output)
+    return text if len(text) <= _SHOWN_OUTPUT else f"{text[:_SHOWN_OUTPUT]}…"
 
 
 def _plain_item(node: RunNode, item: Item) -> Iterator[str]:
@@ -116,5 +124,9 @@ def _markdown_run(node: RunNode) -> Iterator[str]:
             # No code block: what is code depends on what stands before it. Two spaces end a line.
             lines = "\n".join(_plain_item(node, item)).split("\n")
             yield "  \n".join(to_safe_markdown(line.strip()) for line in lines)
+    if not node.items and node.is_over and node.output is not None:
+        text = _shown_output(node.output)
+        is_text = isinstance(node.output, str)
+        yield to_safe_markdown(text) if is_text else f"```json\n{text}\n```"
     if node.reason and node.status in _ENDINGS:
         yield f"**{_ENDINGS[node.status]}{to_safe_markdown(node.reason)}**"

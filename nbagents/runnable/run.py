@@ -159,6 +159,8 @@ class Run(Generic[T]):
         """What ended the run early."""
         self._result = result
         self._held = held
+        self.problems = [q.problem for q in self.questions if q.problem]
+        """Why prepared answers did not fit the questions that it waits for."""
 
     @property
     def name(self) -> str:
@@ -192,7 +194,8 @@ class Run(Generic[T]):
                 return reason
             case None:
                 if self.error is None and self._unanswered:
-                    return f"Waiting for an answer to {', '.join(self._unanswered)}."
+                    waiting = f"Waiting for an answer to {', '.join(self._unanswered)}."
+                    return " ".join([waiting, *self.problems])
                 return str(self.error) if self.error else ""
 
     @property

@@ -57,7 +57,8 @@ def test_looks_are_left_to_graphviz_and_comments_to_nobody():
         ("a -> b\nb -> -> c", "Line 3: this is no DOT"),
         ("a -> b [whne=x]", "Line 2: There is no attribute 'whne'. Did you mean 'when'?"),
         ("a -> b\n\nb [jion=any]", "Line 4: There is no attribute 'jion'. Did you mean 'join'?"),
-        ("graph { a -- b }", "write `digraph`, and `a -> b`"),
+        ("graph { a }", "write `digraph`, and `a -> b`"),
+        ("a -> b\nb -- c", "Line 3: edges have a direction here: write -> for --"),
         ("a -> {b", "this is no DOT"),
     ],
 )

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 from nbagents.notebook.forms.fields import Field
-from nbagents.notebook.html import pretty
 from nbagents.notebook.safe_markdown import clean, code_block, to_html, to_safe_markdown
+from nbagents.notebook.values import pretty
 from nbagents.questions import OpenQuestion
 
 __all__ = ["Ending", "draw", "shown_answer"]

@@ -17,8 +17,8 @@ from nbagents._portal import portal
 from nbagents.errors import UserError
 from nbagents.notebook.forms.fields import LARGEST_FILE, Field, assemble, decision, explain
 from nbagents.notebook.forms.tap import Tap
-from nbagents.notebook.html import pretty
 from nbagents.notebook.safe_markdown import clean, to_html
+from nbagents.notebook.values import pretty
 from nbagents.questions import OpenQuestion
 
 __all__ = ["Form", "FormWidget", "Outcome"]
