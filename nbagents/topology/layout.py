@@ -36,6 +36,8 @@ _FONT = "fontname=Courier fontsize=10"
 
 _INSIDE = 8
 """Pixels between a label and the frame around it."""
+_MANY_LINES = 140
+"""More are drawn straight and less carefully: curves around everything would take seconds."""
 _CLOSE = 14
 """Pixels that a label may be moved to stand on its line."""
 
@@ -111,7 +113,7 @@ def lay_out(
     and that makes it narrower. Blocks. Raises `LayoutUnavailable`.
     """
     layouts: list[Layout] = []
-    for direction in ("LR", "TB"):
+    for direction in ("LR", "TB") if len(lines) <= _MANY_LINES else ("TB",):
         plan = _Plan(diagram, lines, sizes, pills)
         layouts.append(plan.read(_positions(plan.write(direction))))
         if layouts[-1].width <= _CELL_WIDTH:
@@ -151,6 +153,8 @@ class _Plan:
             f"nodesep=0.22 ranksep={ranksep} {_FONT} edge[arrowsize=0.7 {_FONT}]",
             'node[shape=box fixedsize=true label=""]',
         ]
+        if len(self._lines) > _MANY_LINES:
+            body.append("splines=line nslimit=0.5 mclimit=0.1")
         self._write_inside(None, body)
         return "\n".join([*body, "}"])
 
