@@ -84,7 +84,7 @@ class JupyterLab:
         """Start it with a copy of `notebooks/` as its root; all its files are in `home`."""
         self.root = home / "root"
         shutil.copytree(ROOT / "notebooks", self.root)
-        self._home = home
+        self.home = home
         self.reset()
         own = {
             "IPYTHONDIR": "ipython",
@@ -118,11 +118,11 @@ class JupyterLab:
 
     @property
     def _log(self) -> Path:
-        return self._home / "jupyterlab.log"
+        return self.home / "jupyterlab.log"
 
     def _wait_until_it_listens(self, seconds: float = 60) -> dict[str, Any]:
         end = time.monotonic() + seconds
-        about = self._home / "runtime" / f"jpserver-{self._process.pid}.json"
+        about = self.home / "runtime" / f"jpserver-{self._process.pid}.json"
         while self._process.poll() is None and time.monotonic() < end:
             if about.exists() and (text := about.read_text()):
                 return json.loads(text)
@@ -132,9 +132,9 @@ class JupyterLab:
 
     def reset(self) -> None:
         """Forget the settings that were chosen in a page, such as the theme."""
-        shutil.rmtree(self._home / "settings", ignore_errors=True)
+        shutil.rmtree(self.home / "settings", ignore_errors=True)
         for name, values in SETTINGS.items():
-            path = self._home / "settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
+            path = self.home / "settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(json.dumps(values))
 
