@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 from IPython.core.interactiveshell import InteractiveShell
 
+import nbagents
 from nbagents import questions
 from nbagents.notebook.completion import complete
 from nbagents.notebook.forms.human import NotebookHuman
@@ -18,6 +22,7 @@ from nbagents.runnable import Run
 
 __all__ = ["Extension", "load", "unload"]
 
+_OURS = str(Path(nbagents.__file__).parent)
 _TARGET = f"get_ipython().magics_manager.registry[{AgentMagics.__name__!r}].awaited"
 _NAMES = ("agent", "ask", "agents", "graph", "nbagents", "runs", "swarm")
 
@@ -35,12 +40,16 @@ class Extension:
         self._wakeup = Wakeup() if hasattr(shell, "kernel") and Wakeup.possible() else None
         self._matcher = complete(self._magics)
         shell.Completer.custom_matchers.insert(0, self._matcher)
+        if not shell.custom_exceptions:
+            shell.set_custom_exc((asyncio.CancelledError,), _show_cancelled)
         self._human = NotebookHuman(shell)
         questions.meet(self._human)
 
     def remove(self) -> None:
         """Undo everything."""
         shell = self._shell
+        if shell.custom_exceptions == (asyncio.CancelledError,):
+            shell.set_custom_exc((), None)
         questions.meet(None)
         self._human.remove()
         if self._wakeup is not None:
@@ -62,6 +71,23 @@ class Extension:
         """Draw a run, unless its own cell has just done so."""
         if run.events and run.run_id not in self._magics.shown:
             show_run(run)
+
+
+def _show_cancelled(
+    shell: InteractiveShell,
+    kind: type[BaseException],
+    error: BaseException,
+    traceback: TracebackType,
+    tb_offset: int | None = None,
+) -> None:
+    """Show a run that was stopped while it was awaited plainly as one line."""
+    frames: TracebackType | None = traceback
+    while frames is not None:
+        if frames.tb_frame.f_code.co_filename.startswith(_OURS):
+            shell._showtraceback(kind, error, ["Stopped by you"])  # noqa: SLF001 - as errors that draw themselves
+            return
+        frames = frames.tb_next
+    shell.showtraceback((kind, error, traceback), tb_offset=tb_offset)
 
 
 _loaded: dict[int, Extension] = {}

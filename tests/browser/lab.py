@@ -28,7 +28,7 @@ from playwright.async_api import ElementHandle, Locator, Page, expect
 
 from tests.offline import child_environment
 
-__all__ = ["Cell", "JupyterLab", "Notebook", "Running", "chromium_path"]
+__all__ = ["LOADED", "PICTURES", "Cell", "JupyterLab", "Notebook", "Running", "chromium_path"]
 
 ROOT = Path(__file__).parents[2]
 PICTURES = ROOT / "build" / "screenshots"
@@ -103,6 +103,7 @@ class JupyterLab:
             "--no-browser",
             "--port=0",
             "--LabApp.expose_app_in_browser=True",
+            "--JupyterNotebookApp.expose_app_in_browser=True",
         ]
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(

@@ -166,3 +166,19 @@ def test_unloading_takes_the_magics_of_teams_away(cells: Kernel):
         f"print([m for m in ('swarm', 'graph') if m in str(get_ipython().run_line_magic('{names[1:]}', ''))])"
     )
     assert listed.text == "[]\n"
+
+
+def test_a_plain_await_that_is_stopped_says_so_in_one_line(cells: Kernel):
+    cells.execute("%%graph inner\nforever")
+    cell = cells.begin("print('begun', flush=True)\nawait inner.run('go')")
+    cell.wait_for(lambda cell: "begun" in cell.text)
+    cells.interrupt()
+    done = cell.result()
+    assert done.error == "CancelledError: "
+    [error] = [output for output in done.outputs if output["output_type"] == "error"]
+    assert error["traceback"] == ["Stopped by you"]
+    foreign = cells.begin("print('begun', flush=True)\nawait asyncio.sleep(60)")
+    foreign.wait_for(lambda cell: "begun" in cell.text)
+    cells.interrupt()
+    [error] = [output for output in foreign.result().outputs if output["output_type"] == "error"]
+    assert len(error["traceback"]) > 1
