@@ -28,7 +28,7 @@ from playwright.async_api import ElementHandle, Locator, Page, expect
 
 from tests.offline import child_environment
 
-__all__ = ["LOADED", "PICTURES", "Cell", "JupyterLab", "Notebook", "Running", "chromium_path"]
+__all__ = ["LOADED", "Cell", "JupyterLab", "Notebook", "Running", "chromium_path"]
 
 ROOT = Path(__file__).parents[2]
 PICTURES = ROOT / "build" / "screenshots"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pytest
 from playwright.async_api import Locator, Page, expect
 
-from tests.browser.lab import LOADED, PICTURES
+from tests.browser.lab import LOADED, Notebook
 
 pytestmark = pytest.mark.browser
 
@@ -116,14 +116,16 @@ async def opened(request, lab, page):
         await notebook.ended(0)
         return notebook
 
+    server = Notebook(page, lab)
     yield open_
-    name = re.sub(r"\W+", "-", request.node.name)
-    await page.screenshot(path=PICTURES / f"{name}.png")
+    await server.screenshot(re.sub(r"\W+", "-", request.node.name))
+    await server.close()
 
 
 @pytest.mark.parametrize("asks", [AWAITS, BLOCKS], ids=["awaits", "blocks"])
 async def test_a_form_is_answered_while_its_cell_runs_and_the_next_cell_runs_after_it(opened, asks):
     notebook = await opened(asks, "print(guests)")
+    await notebook.begin(1)
     form = notebook.form(1)
     await form.get_by_label("Name").press_sequentially("ddbb Ada")
     await form.get_by_role("group", name="Tea").get_by_text("Yes").click()
@@ -156,5 +158,5 @@ async def test_what_an_agent_does_and_says_is_shown_under_its_cell(opened):
     await notebook.form(1).get_by_label("Name").fill("Ada")
     await notebook.page.keyboard.press("Enter")
     await notebook.ended(1)
-    await expect(notebook.output(1)).to_contain_text("ask(language='en')")
+    await expect(notebook.output(1)).to_contain_text('ask(language="en")')
     await expect(notebook.output(1).locator("strong").get_by_text("you")).to_be_visible()
