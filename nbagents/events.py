@@ -51,6 +51,7 @@ __all__ = [
     "is_durable",
     "messages_of",
     "stamp",
+    "was_interrupted",
 ]
 
 
@@ -293,6 +294,7 @@ DurableEvent = (
 PassingEvent = TurnStarted | TextDelta | ThinkingDelta | ToolCallDelta | ToolProgress | Retrying
 Event = DurableEvent | PassingEvent
 
+_INTERRUPTED = TextPart("Interrupted: the run was stopped before this tool answered.")
 _DURABLE = frozenset(get_args(DurableEvent))
 
 
@@ -342,5 +344,9 @@ def _results_message(
 
 def interrupted_result(call: ToolCallPart) -> ToolResultPart:
     """Make the result of a call that was stopped before it had one."""
-    text = TextPart("Interrupted: the run was stopped before this tool answered.")
-    return ToolResultPart(call.call_id, call.name, (text,), is_error=True)
+    return ToolResultPart(call.call_id, call.name, (_INTERRUPTED,), is_error=True)
+
+
+def was_interrupted(result: ToolResultPart) -> bool:
+    """Tell whether a result says that the call was stopped before it had one."""
+    return result.is_error and result.content == (_INTERRUPTED,)

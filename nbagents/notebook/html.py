@@ -214,7 +214,7 @@ def _member(node: RunNode, frame: _Frame) -> str:
     told = html.escape(" · ".join(facts))
     return (
         f'<details{"" if folded else " open"} style="margin:4px 0">'
-        f'<summary><span style="color:{color}">{sign}</span> <b>{html.escape(node.name)}</b>'
+        f'<summary style="display:list-item"><span style="color:{color}">{sign}</span> <b>{html.escape(node.name)}</b>'
         f'<span style="opacity:.72;font-size:.86em"> · {told}</span></summary>'
         f'<div style="padding-left:14px;border-left:1px solid rgba(127,127,127,.35);'
         f'margin-left:5px">{_run(node, frame, outermost=False)}</div></details>'
@@ -292,7 +292,7 @@ def _tool(tool: ToolItem, frame: _Frame) -> str:
     asked = bool(tool.questions) or any(run.has_asked for run in tool.runs)
     opened = " open" if asked or tool.status in {"running", "failed"} else ""
     return (
-        f'<details{opened} style="margin:4px 0"><summary style="font-size:.9em">'
+        f'<details{opened} style="margin:4px 0"><summary style="font-size:.9em;display:list-item">'
         f'<span style="color:{color}">{sign}</span> {called}'
         f'<span style="opacity:.72">{told}</span></summary>'
         f'<div style="padding-left:14px;border-left:1px solid rgba(127,127,127,.35);'

@@ -27,6 +27,7 @@ from nbagents.events import (
     ToolProgress,
     ToolStarted,
     TurnStarted,
+    was_interrupted,
 )
 from nbagents.messages import (
     ZERO_USAGE,
@@ -319,6 +320,7 @@ class RunView:
         tool = self._tool(node, event.call_id, event.result.name)
         refused = tool.status == "writing" and bool(tool.questions)
         failed: ToolStatus = "refused" if refused else "failed"
+        failed = "stopped" if was_interrupted(event.result) else failed
         tool.status = failed if event.result.is_error else "done"
         tool.result, tool.seconds, tool.traceback = event.result, event.seconds, event.traceback
         tool.progress = None
