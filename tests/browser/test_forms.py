@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 
 import pytest
-from playwright.async_api import TimeoutError as PlaywrightTimeoutError
 from playwright.async_api import expect
 
 pytestmark = pytest.mark.browser
@@ -359,29 +357,6 @@ async def test_a_page_that_is_loaded_again_shows_the_form_again(asking):
     await notebook.page.keyboard.press("Enter")
     await expect(form).to_have_count(0)
     assert await printed(notebook) == "{'text': 'Ada'}"
-
-
-async def test_a_cell_that_blocks_shows_a_form_in_notebook_7(lab, page):
-    lab.reset()
-    lab.write("seven-form.ipynb", SETUP, "asks('text')('hi')\nprint(answers)")
-    await page.goto(f"{lab.url}notebooks/seven-form.ipynb?token={lab.token}")
-    cells = page.locator(".jp-Notebook .jp-CodeCell")
-    await expect(cells).to_have_count(2, timeout=60_000)
-    ran = cells.nth(0).locator(".jp-InputPrompt").filter(has_text="[1]:")
-    while not await ran.count():  # The page draws the notebook before it has connected it.
-        await cells.nth(0).locator(".cm-content").click()
-        await page.keyboard.press("Control+Enter")
-        with contextlib.suppress(PlaywrightTimeoutError):
-            await ran.wait_for(timeout=10_000)
-    await cells.nth(1).locator(".cm-content").click()
-    await page.keyboard.press("Control+Enter")
-    form = cells.nth(1).locator("form.nbagents-form")
-    await form.get_by_label("Answer").fill("ddAda", timeout=60_000)
-    await page.keyboard.press("Enter")
-    output = cells.nth(1).locator(".jp-OutputArea")
-    await expect(output).to_contain_text("{'text': 'ddAda'}", timeout=60_000)
-    await expect(output).to_contain_text("Answered by you")
-    await expect(cells).to_have_count(2)
 
 
 async def test_a_form_is_readable_in_the_dark(asking):
