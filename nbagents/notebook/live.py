@@ -28,6 +28,7 @@ from nbagents.notebook.text import draw_markdown, draw_plain, header
 from nbagents.notebook.values import pretty
 from nbagents.notebook.view import RunView
 from nbagents.runnable import Run, RunStream
+from nbagents.topology import Topology
 
 __all__ = [
     "Canvas",
@@ -142,8 +143,10 @@ class NotebookCanvas:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if self._view is not None:
+        if self._view is not None and self._view.root is not None:
             self._handle.update(bundle(self._view), raw=True)
+        else:
+            self._handle.update({"text/plain": "", "text/html": ""}, raw=True)
         if self._picture is not None:
             await self._picture.finish()
 
@@ -244,26 +247,24 @@ def canvas_for(shell: InteractiveShell, *, quiet: bool) -> Canvas:
     return NotebookCanvas("text/html" if watched else "text/plain")
 
 
-async def watch(stream: RunStream[Any], canvas: Canvas) -> Run[Any]:
-    """Run, draw, and return the run.
+async def watch(
+    stream: RunStream[Any], canvas: Canvas, topology: Topology | None = None
+) -> Run[Any]:
+    """Run, draw, and return the run; of a team, draw the topology too.
 
     Raises what the run raised, and `Cancelled` if a tool has ended it, after its last frame.
     """
     view = RunView()
+    view.topology = topology
+    canvas.start(view)  # At once: later another cell may be the one that runs.
     try:
         async with stream:
             async for event in stream:
-                begins = view.root is None
                 view.apply(event)
-                if begins:
-                    canvas.start(view)
                 canvas.touch(event)
     finally:
-        begins = view.root is None
         for event in stream.rest():
             view.apply(event)
-        if begins and view.root is not None:
-            canvas.start(view)
         view.ending = how_to_go_on(stream.run)
         await canvas.finish()
     run = stream.run

@@ -131,7 +131,8 @@ class AgentMagics(Magics):
             answers=self.namespace.answers(options.answers),
         )
         try:
-            return await watch(stream, canvas_for(self.shell, quiet=quiet))
+            topology = runnable.topology() if runnable.is_team else None
+            return await watch(stream, canvas_for(self.shell, quiet=quiet), topology)
         finally:
             run = stream.run
             if run.events:

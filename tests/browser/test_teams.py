@@ -135,7 +135,7 @@ async def test_a_graph_lights_up_asks_and_is_answered_with_the_mouse(cells, lab)
     await notebook.screenshot("graph-done-dark")
 
 
-async def test_the_file_shows_question_answer_and_picture_with_no_kernel(cells, lab):
+async def test_the_file_shows_question_answer_and_picture_before_anything_runs(cells, lab):
     notebook = await cells(GRAPH.replace("figures ->", ""), "%ask report Go")
     running = await notebook.begin(2)
     form = notebook.cell(2).output.locator("form.nbagents-form")
@@ -153,7 +153,6 @@ async def test_the_file_shows_question_answer_and_picture_with_no_kernel(cells, 
     await notebook.save()
     saved = notebook.saved()
     await notebook.close()
-    del saved.metadata["kernelspec"]
     path = lab.write("shared.ipynb", "")
     nbformat.write(saved, path)
     await notebook.open("shared.ipynb")

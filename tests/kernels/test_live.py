@@ -188,5 +188,6 @@ def test_an_agent_in_a_tool_has_its_own_place(cells: Kernel):
         "    Say(calls=[('inner', {'message': 'one'}), ('inner', {'message': 'two'})]), 'done'))"
     )
     cell = cells.execute("%ask outer go")
-    assert len(cell.outputs) == 1
-    assert cell.outputs[0]["data"]["text/html"].count("from inside") == 2
+    picture, run = cell.outputs
+    assert "inner" in picture["data"]["text/plain"]
+    assert run["data"]["text/html"].count("from inside") == 2
