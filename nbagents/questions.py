@@ -177,13 +177,25 @@ class OpenQuestion:
 
 def _without_secrets(answer: Any, schema: Mapping[str, Any]) -> Any:
     """Blank what the schema says is a password, also where the type itself does not hide it."""
-    if schema.get("format") == "password":
-        return "**********"
-    fields: Mapping[str, Any] = schema.get("properties", {})
-    if isinstance(answer, dict) and fields:
-        known = cast("dict[str, Any]", answer)
-        return {name: _without_secrets(known[name], fields.get(name, {})) for name in known}
-    return cast("Any", answer)
+    definitions: Mapping[str, Any] = schema.get("$defs", {})
+
+    def blanked(value: Any, part: Mapping[str, Any]) -> Any:
+        part = definitions.get(part.get("$ref", "").rpartition("/")[2], part)
+        if part.get("format") == "password":
+            return None if value is None else "**********"
+        for choice in part.get("anyOf", ()):
+            value = blanked(value, choice)
+        if isinstance(value, dict):
+            fields: Mapping[str, Any] = part.get("properties", {})
+            rest: Any = part.get("additionalProperties")
+            rest = cast("dict[str, Any]", rest) if isinstance(rest, dict) else {}
+            known = cast("dict[str, Any]", value)
+            return {name: blanked(known[name], fields.get(name, rest)) for name in known}
+        if isinstance(value, list):
+            return [blanked(item, part.get("items", {})) for item in cast("list[Any]", value)]
+        return value
+
+    return blanked(answer, schema)
 
 
 class Prepared:

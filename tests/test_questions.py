@@ -388,3 +388,30 @@ async def test_a_node_that_is_a_question_shows_what_leads_there():
     run = await graph.run("go")
     assert run.questions[0].asked.details == {"pages": 2}
     assert (await run.resume([False])).output is False
+
+
+async def test_a_password_anywhere_in_an_answer_stays_out_of_the_record():
+    password = Annotated[str, Field(json_schema_extra={"format": "password"})]
+
+    class Account(BaseModel):
+        name: str
+        key: password
+
+    class Accounts(BaseModel):
+        first: Account
+        others: list[Account] = []
+        spare: password | None = None
+
+    account = {"name": "a", "key": "hush-hush"}
+    given = {"first": account, "others": [account], "spare": "hush-hush"}
+
+    async def node(ctx: RunContext) -> str:
+        answer = await ctx.ask(Question("Accounts?", Accounts))
+        assert answer.others[0].key == answer.spare == "hush-hush"
+        return "done"
+
+    run = await Graph("g", {"node": node}, []).run("go", answers=[given])
+    assert run.output == "done"
+    assert "hush-hush" not in str(run.events)
+    [received] = [event for event in run.events if isinstance(event, InputReceived)]
+    assert received.answer["first"]["name"] == "a"
