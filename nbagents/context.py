@@ -220,10 +220,11 @@ class RunContext:
             self.count(-1, -1)
             del record.questions[pending.id]
             pending.close("is over: the run was stopped.")
+            if pending.is_answered:  # Also when the run is stopped in the same moment.
+                self.record_event(InputReceived(pending.id, pending.answer_json, pending.via))
             if attendant := pending.attendant:
                 attendant.cancel()
                 await asyncio.wait({attendant})
-        await self.emit(InputReceived(pending.id, pending.answer_json, pending.via))
         return answer
 
     async def emit(self, event: Event) -> None:

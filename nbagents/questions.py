@@ -78,6 +78,7 @@ class OpenQuestion:
         self.answer_json: Any = None
         """The answer as it goes into the record."""
         self.via: Via = "code"
+        self.is_answered = False
         self.attendant: asyncio.Task[None] | None = None
         """Who shows it to a person just now."""
         self._adapter = question.adapter
@@ -136,6 +137,7 @@ class OpenQuestion:
             plain = to_jsonable_python(fitting, bytes_mode="base64", fallback=repr)
             self.answer_json = _without_secrets(plain, self.asked.schema)
             self.via = via
+            self.is_answered = True
             self._closed = "was answered already; the first answer counts."
             try:
                 self._loop.call_soon_threadsafe(self._settle, fitting)

@@ -415,3 +415,19 @@ async def test_a_password_anywhere_in_an_answer_stays_out_of_the_record():
     assert "hush-hush" not in str(run.events)
     [received] = [event for event in run.events if isinstance(event, InputReceived)]
     assert received.answer["first"]["name"] == "a"
+
+
+async def test_an_answer_that_crosses_with_the_stop_of_its_run_is_in_the_record():
+    async def node(ctx: RunContext) -> str:
+        return await ctx.ask("Which?")
+
+    async def act(question: OpenQuestion) -> None:
+        question.answer("this", via="form")
+        stream.cancel("Stopped by you")
+
+    stream = Graph("g", {"node": node}, []).stream("go")
+    with present(act):
+        async with stream:
+            types = [event.type async for event in stream]
+    assert stream.run.status == "cancelled"
+    assert types[-3:] == ["input_received", "run_cancelled", "run_cancelled"]
