@@ -76,10 +76,8 @@ async def thousand(one: Do) -> None:
 
 def cases(port: int) -> list[Case]:
     work = Work(port)
-    told = [
-        {"role": "user" if i % 2 == 0 else "assistant", "content": f"Message number {i}. " * 10}
-        for i in range(1000)
-    ]
+    roles = ("user", "assistant")
+    told = [{"role": roles[i % 2], "content": f"Message number {i}. " * 10} for i in range(1000)]
     history = [Message(m["role"], (TextPart(m["content"]),)) for m in told]
     turn, ten = work.agent("text/20"), work.agent("tools/10/1", tools=True)
     long, twenty = work.agent("text/5000"), work.agent("tools/1/20", tools=True)
