@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 
-from nbagents import OpenQuestion
+from nbagents import Graph, OpenQuestion, Question, RunContext
 from nbagents.questions import meet
 
 
@@ -50,3 +50,12 @@ def answering(**answers: object) -> Callable[[OpenQuestion], Awaitable[None]]:
         question.answer(answers[question.prompt], via="form")
 
     return act
+
+
+def asks(*questions: Question | str) -> Graph:
+    """Make a graph of one node that asks, one after the other."""
+
+    async def node(ctx: RunContext) -> object:
+        return [await ctx.ask(question) for question in questions]
+
+    return Graph("g", {"node": node}, [])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from typing import Any
 
@@ -16,6 +17,8 @@ from nbagents.topology import LayoutUnavailable, Picture, Topology
 from nbagents.topology.base import image
 
 __all__ = ["LivePicture", "picture_bundle"]
+
+_log = logging.getLogger(__name__)
 
 _SECONDS = 0.5
 _BYTES_PER_SECOND = 60_000
@@ -77,6 +80,8 @@ class LivePicture:
             picture = await self._layout
         except LayoutUnavailable:
             pass
+        except Exception:
+            _log.exception("The picture could not be laid out")  # The run matters more.
         finally:
             self._handle.update(_bundle(self._view, self._topology, picture, time.time()), raw=True)
 

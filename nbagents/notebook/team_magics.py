@@ -34,10 +34,14 @@ Number = TypeVar("Number", int, float)
 @dataclass(frozen=True, slots=True)
 class _Member:
     line: str
-    name: str
+    variable: str
     runnable: Runnable[Any]
     purpose: str
     targets: list[str] | None
+
+    @property
+    def name(self) -> str:
+        return self.runnable.name
 
 
 _MEMBER = re.compile(
@@ -72,7 +76,9 @@ class TeamMagics(Magics):
         for number, member in enumerate(members):
             if member.name in (earlier.name for earlier in members[:number]):
                 raise UserError(f"{member.line}{member.name!r} is a member already.")
-        known = {*(member.name for member in members), HUMAN}
+        # A member is known by its variable and by the agent's own name.
+        known = {member.name: member.name for member in members} | {HUMAN: HUMAN}
+        known |= {member.variable: member.name for member in members}
         for member in members:
             for target in member.targets or ():
                 if target not in known:
@@ -81,8 +87,12 @@ class TeamMagics(Magics):
         swarm = Swarm(
             options.name,
             [member.runnable for member in members],
-            start=options.start,
-            hands_off_to={m.name: m.targets for m in members if m.targets is not None},
+            start=known.get(options.start, options.start),
+            hands_off_to={
+                m.name: [known[target] for target in m.targets]
+                for m in members
+                if m.targets is not None
+            },
             purposes={m.name: m.purpose for m in members if m.purpose},
             **given,
         )
@@ -98,7 +108,8 @@ class TeamMagics(Magics):
         with _pointing(line):
             runnable = self._namespace.runnable(match["name"])
         targets = None if match["targets"] is None else split(match["targets"])
-        return _Member(line, runnable.name, runnable, (match["purpose"] or "").strip(), targets)
+        purpose = (match["purpose"] or "").strip()
+        return _Member(line, match["name"], runnable, purpose, targets)
 
     @no_var_expand
     @magic_arguments()

@@ -182,3 +182,12 @@ def test_a_plain_await_that_is_stopped_says_so_in_one_line(cells: Kernel):
     cells.interrupt()
     [error] = [output for output in foreign.result().outputs if output["output_type"] == "error"]
     assert len(error["traceback"]) > 1
+
+
+def test_a_member_is_known_by_its_variable_and_by_its_name(cells: Kernel):
+    cells.execute("g, p = greeter, planner")
+    defined = cells.execute("%%swarm desk --start g\ng: greets -> p\np: plans -> greeter")
+    assert defined.error is None
+    shown = cells.execute("print(desk.start, desk.hands_off_to, desk.purposes)").text
+    ways = {"greeter": ["planner"], "planner": ["greeter"]}
+    assert shown == f"greeter {ways} {{'greeter': 'greets', 'planner': 'plans'}}\n"
