@@ -80,8 +80,8 @@ class LivePicture:
             picture = await self._layout
         except LayoutUnavailable:
             pass
-        except Exception:
-            _log.exception("The picture could not be laid out")  # The run matters more.
+        except Exception:  # noqa: BLE001 - the run matters more
+            _log.exception("The picture could not be laid out")
         finally:
             self._handle.update(_bundle(self._view, self._topology, picture, time.time()), raw=True)
 
