@@ -9,6 +9,9 @@ from .errors import (
     ModelError,
     NbAgentsError,
     OutputError,
+    SessionConflict,
+    SessionCorrupt,
+    SessionError,
     ToolError,
     ToolRetry,
     UserError,
@@ -24,6 +27,7 @@ from .events import (
     RunCancelled,
     RunFailed,
     RunFinished,
+    RunResumed,
     RunStarted,
     StateChanged,
     TextDelta,
@@ -50,6 +54,12 @@ from .models.retry import RetryPolicy
 from .models.scripted import Say, ScriptedModel
 from .questions import OpenQuestion, Question
 from .runnable import Result, Run, Runnable, RunStream, call
+from .sessions.base import SessionStore
+from .sessions.diff import Diff
+from .sessions.file import FileStore
+from .sessions.memory import MemoryStore
+from .sessions.s3 import S3Store
+from .sessions.session import Session
 from .teams.conditions import Outcome
 from .teams.graph import Edge, Graph, Node
 from .teams.swarm import Swarm
@@ -63,10 +73,12 @@ __all__ = [
     "Cancelled",
     "Capabilities",
     "ContextOverflow",
+    "Diff",
     "Edge",
     "EdgeTaken",
     "Event",
     "FilePart",
+    "FileStore",
     "Graph",
     "HandedOff",
     "History",
@@ -76,6 +88,7 @@ __all__ = [
     "KeepLast",
     "LimitReached",
     "Limits",
+    "MemoryStore",
     "Message",
     "MessageFinished",
     "Model",
@@ -95,11 +108,18 @@ __all__ = [
     "RunContext",
     "RunFailed",
     "RunFinished",
+    "RunResumed",
     "RunStarted",
     "RunStream",
     "Runnable",
+    "S3Store",
     "Say",
     "ScriptedModel",
+    "Session",
+    "SessionConflict",
+    "SessionCorrupt",
+    "SessionError",
+    "SessionStore",
     "Settings",
     "StateChanged",
     "Summarise",

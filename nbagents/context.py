@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any, Protocol
+from typing import Any
 
-from nbagents.errors import LimitReached
+from nbagents.errors import LimitReached, UserError
 from nbagents.events import (
     DurableEvent,
     Event,
@@ -20,9 +21,12 @@ from nbagents.events import (
     stamp,
 )
 from nbagents.messages import ZERO_USAGE, Usage
-from nbagents.questions import OpenQuestion, Prepared, Question, present_human
+from nbagents.past import Past
+from nbagents.questions import OpenQuestion, Question
+from nbagents.record import Record
+from nbagents.shared import Shared
 
-__all__ = ["Limits", "Record", "RunContext", "Watcher"]
+__all__ = ["Limits", "RunContext"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,60 +45,6 @@ class Limits:
     """Wall time of the whole run."""
     parallel_tools: int = 32
     """Tools of one turn that run at once; not an end, only a queue."""
-
-
-class Watcher(Protocol):
-    """Whoever wants to see events as they happen."""
-
-    def see(self, event: Event) -> bool:
-        """Take one event, quickly; True means that there is no room for more just now."""
-        ...
-
-    async def room(self) -> None:
-        """Return when there is room again; this is how a slow reader slows a run."""
-        ...
-
-
-@dataclass(slots=True)
-class Record:
-    """The events of one tree of runs, in the order in which they happened."""
-
-    watcher: Watcher | None = None
-    events: list[DurableEvent] = field(default_factory=list[DurableEvent])
-    seq: int = 0
-    prepared: Prepared | None = None
-    questions: dict[str, OpenQuestion] = field(default_factory=dict[str, OpenQuestion])
-    """Those that have been asked and are not over."""
-    asked: int = 0
-    """How many questions there have been."""
-    attended: int = 0
-    """How many are before a person just now."""
-    news: list[asyncio.Future[None]] = field(default_factory=list[asyncio.Future[None]])
-    """Wake whoever waits for the end of the tree, or for it to stand still."""
-
-    def wake(self) -> None:
-        """Tell that the tree has ended, or may stand still."""
-        for news in self.news:
-            if not news.done():
-                news.set_result(None)
-        self.news.clear()
-
-    def attend(self, question: OpenQuestion) -> None:
-        """Bring a question before a person, if there is one, until it is over."""
-        human = present_human()
-        if human is None or not question.is_open:
-            return
-
-        def end(task: asyncio.Task[None]) -> None:
-            self.attended -= 1
-            question.attendant = None
-            if not task.cancelled() and (error := task.exception()):
-                question.fail(error)
-            self.wake()
-
-        self.attended += 1
-        question.attendant = asyncio.create_task(human.attend(question))
-        question.attendant.add_done_callback(end)
 
 
 class _Clock:
@@ -126,8 +76,11 @@ class RunContext:
     """What the caller handed in for tools to use; never stored, never sent to a model."""
     limits: Limits
     record: Record
-    state: dict[str, Any] = field(default_factory=dict[str, Any])
-    """JSON values that the runs of one tree share."""
+    shared: Shared = field(default_factory=Shared)
+    owner: RunContext | None = None
+    """The run to which what is shared belongs; None when it is this one."""
+    past: Past | None = None
+    """What this run had done before it was cut off."""
     parent: RunContext | None = None
     call_id: str | None = None
     """The tool call that this context serves, or that opened this run."""
@@ -146,6 +99,29 @@ class RunContext:
     held: int = 0
     """How many of them wait for a person."""
     clocks: list[_Clock] = field(default_factory=list[_Clock])
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """JSON values that the runs of one tree share; a swarm's members share their own."""
+        return self.shared.values
+
+    def share_anew(self) -> None:
+        """Share nothing with the runs above, only with those below."""
+        self.shared, self.owner = Shared(self.past.state if self.past else None), None
+
+    def tell_state(self) -> None:
+        """Report what was written to the state. Raises `UserError` for what is not JSON."""
+        for change in self.shared.changes():
+            (self.owner or self).record_event(change)
+
+    async def keep(self) -> None:
+        """Return when all that has happened so far is safe in the session, if there is one.
+
+        Raises `SessionError` when it cannot be.
+        """
+        if self.record.journal is not None:
+            self.tell_state()
+            await self.record.journal.keep()
 
     @property
     def is_held(self) -> bool:
@@ -197,20 +173,20 @@ class RunContext:
         """
         if isinstance(question, str):
             question = Question(question)
-        record = self.record
-        record.asked += 1
-        asked = InputRequested(
-            f"q{record.asked}",
-            question.prompt,
-            question.adapter.json_schema(),
-            self.name,
-            question.reason,
-            question.details,
-            self.call_id,
-        )
+        before = self.past.question(self.call_id) if self.past else None
+        if before is not None and before[1] is not None:
+            answered = OpenQuestion(question, before[0])
+            with contextlib.suppress(UserError):  # It was a secret, or other things are asked now.
+                return answered.recorded(before[1].answer)
+        return await self.ask_anew(question, before[0] if before else None)
+
+    async def ask_anew(self, question: Question, before: InputRequested | None = None) -> Any:
+        """Ask a person whatever the record says; with the id of a question that is open still."""
+        asked = await self._request(question, before)
         pending = OpenQuestion(question, asked)
+        record = self.record
         record.questions[pending.id] = pending
-        await self.emit(asked)
+        await self.keep()
         if record.prepared is None or not record.prepared.serve(pending):
             record.attend(pending)
         self.count(1, 1)
@@ -221,11 +197,31 @@ class RunContext:
             del record.questions[pending.id]
             pending.close("is over: the run was stopped.")
             if pending.is_answered:  # Also when the run is stopped in the same moment.
+                record.unpark()
                 self.record_event(InputReceived(pending.id, pending.answer_json, pending.via))
             if attendant := pending.attendant:
                 attendant.cancel()
                 await asyncio.wait({attendant})
+        await self.keep()
         return answer
+
+    async def _request(self, question: Question, before: InputRequested | None) -> InputRequested:
+        """Report a question, unless it stands in the record as it is."""
+        schema, record = question.adapter.json_schema(), self.record
+        if before is not None and (before.prompt, before.schema) == (question.prompt, schema):
+            return before
+        record.asked += before is None
+        asked = InputRequested(
+            before.question_id if before else f"q{record.asked}",
+            question.prompt,
+            schema,
+            self.name,
+            question.reason,
+            question.details,
+            self.call_id,
+        )
+        await self.emit(asked)
+        return asked
 
     async def emit(self, event: Event) -> None:
         """Report an event, which must be a new one: run, number and time are written into it."""
@@ -244,6 +240,8 @@ class RunContext:
         record.seq += 1
         stamp(event, self.run_id, record.seq)
         record.events.append(event)
+        if record.journal is not None:
+            record.journal.add(event)
         if record.watcher is not None:
             record.watcher.see(event)
 
@@ -264,7 +262,8 @@ class RunContext:
             deps=self.deps,
             limits=limits or self.limits,
             record=self.record,
-            state=self.state,
+            shared=self.shared,
+            owner=self.owner or self,
             parent=self,
             call_id=self.call_id,
             depth=self.depth + 1,
@@ -277,7 +276,9 @@ class RunContext:
             deps=self.deps,
             limits=self.limits,
             record=self.record,
-            state=self.state,
+            shared=self.shared,
+            owner=self.owner or self,
+            past=self.past,
             parent=self,
             call_id=call_id,
             run_id=self.run_id,

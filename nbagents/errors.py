@@ -7,6 +7,9 @@ NbAgentsError
 ├── ToolError          a tool: its message goes to the model as the tool's result
 │   └── ToolRetry          the polite form: "call me again, like this"
 ├── OutputError        the model's answer never fitted the output type
+├── SessionError       the store of a session: what lies there, or cannot be written
+│   ├── SessionConflict    somebody else wrote to the session meanwhile
+│   └── SessionCorrupt     a record cannot be read; says which one
 ├── LimitReached       a limit of the run, which it names
 └── Cancelled          the run was stopped, so there is no output
 """
@@ -14,7 +17,7 @@ NbAgentsError
 import difflib
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 __all__ = [
     "Cancelled",
@@ -23,9 +26,14 @@ __all__ = [
     "ModelError",
     "NbAgentsError",
     "OutputError",
+    "SessionConflict",
+    "SessionCorrupt",
+    "SessionError",
     "ToolError",
     "ToolRetry",
     "UserError",
+    "known_secrets",
+    "may_hold_secret",
     "redact",
     "unknown_name",
 ]
@@ -41,6 +49,11 @@ _SECRET_SHAPE = re.compile(
     r"|\b(?:AKIA|ASIA)[A-Z0-9]{12,}"
     r"|(?i:(?<=bearer )[A-Za-z0-9._~+/-]{8,}=*)"
 )
+# Where it stands in JSON, the letter of an escape such as `\n` may be glued to it.
+_SECRET_HINT = re.compile(
+    r"(?:sk|pk|rk|xai|gsk|hf|ghp|gho|glpat|xox[abprs])(?:-|_)[A-Za-z0-9*._-]{6}"
+    r"|(?:AKIA|ASIA)[A-Z0-9]{12}|(?i:bearer )"
+)
 _SHORTEST_SECRET = 8
 _LISTED_NAMES = 12
 
@@ -51,12 +64,25 @@ def redact(text: str, *secrets: str | None) -> str:
     A key is one of `secrets`, the value of an environment variable named like a key, or a
     string in the shape of a known vendor's key.
     """
-    known = {value for name, value in os.environ.items() if _SECRET_NAME.search(name)}
-    known.update(secret for secret in secrets if secret)
+    known = [*known_secrets(), *(secret for secret in secrets if secret)]
     for value in sorted(known, key=len, reverse=True):
         if len(value) >= _SHORTEST_SECRET:
             text = text.replace(value, "[redacted]")
     return _SECRET_SHAPE.sub("[redacted]", text)
+
+
+def known_secrets() -> set[str]:
+    """Return the values of the environment variables that are named like a key."""
+    return {
+        value
+        for name, value in os.environ.items()
+        if len(value) >= _SHORTEST_SECRET and _SECRET_NAME.search(name)
+    }
+
+
+def may_hold_secret(text: str) -> bool:
+    """Tell quickly whether there may be something in the shape of a key in it; JSON or plain."""
+    return _SECRET_HINT.search(text) is not None
 
 
 class NbAgentsError(Exception):
@@ -118,6 +144,20 @@ class ToolRetry(ToolError):
 
 class OutputError(NbAgentsError):
     """The model's answer did not fit the output type, also after it was told why."""
+
+
+class SessionError(NbAgentsError):
+    """A session could not be read or written; says where it lies, and what to do."""
+
+
+class SessionConflict(SessionError):
+    """Somebody else has written to the session since it was read; nothing was overwritten."""
+
+
+class SessionCorrupt(SessionError):
+    """A record of a session cannot be read; `events` are all that stand before it."""
+
+    events: Sequence[object] = ()
 
 
 class LimitReached(NbAgentsError):

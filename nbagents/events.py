@@ -16,6 +16,7 @@ from pydantic import Discriminator, TypeAdapter
 from typing_extensions import TypeIs
 
 from nbagents.messages import (
+    FilePart,
     Message,
     TextPart,
     ToolCallPart,
@@ -37,6 +38,7 @@ __all__ = [
     "RunCancelled",
     "RunFailed",
     "RunFinished",
+    "RunResumed",
     "RunStarted",
     "StateChanged",
     "TextDelta",
@@ -96,7 +98,20 @@ class RunStarted(_Stamp):
     """The node of the graph, or the member of the swarm, whose visit this run is."""
     topology: Topology | None = None
     """What the outermost run of a team is made of."""
+    declared: dict[str, Any] | None = None
+    """In a session: what an agent had been, to tell when it goes on as another one."""
     type: Literal["run_started"] = "run_started"
+
+
+@dataclass(frozen=True, slots=True)
+class RunResumed(_Stamp):
+    """A run that was cut off goes on."""
+
+    note: str = ""
+    """What is not as it was when the run began."""
+    model: str | None = None
+    declared: dict[str, Any] | None = None
+    type: Literal["run_resumed"] = "run_resumed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +141,8 @@ class ToolFinished(_Stamp):
     seconds: float
     traceback: str | None = None
     """For the person at the screen; the model only sees `result`."""
+    ends_run: bool = False
+    """Control has passed to somebody else."""
     type: Literal["tool_finished"] = "tool_finished"
 
 
@@ -144,7 +161,8 @@ class EdgeTaken(_Stamp):
     """A graph went along an edge."""
 
     source: str
-    target: str
+    target: str | None
+    """None when a node was left, and none of its edges was taken."""
     type: Literal["edge_taken"] = "edge_taken"
 
 
@@ -181,10 +199,11 @@ class InputReceived(_Stamp):
 
 @dataclass(frozen=True, slots=True)
 class StateChanged(_Stamp):
-    """A value that the runs of one tree share was written."""
+    """A value that runs share was written; it belongs to the run of this event."""
 
     key: str
     value: Any
+    removed: bool = False
     type: Literal["state_changed"] = "state_changed"
 
 
@@ -196,6 +215,10 @@ class RunFinished(_Stamp):
     usage: Usage
     limit: str | None = None
     """The limit that ended it, such as `turns=25`."""
+    files: tuple[FilePart, ...] = ()
+    """Files of the answer that stand in none of its messages."""
+    lossy: str | None = None
+    """The type of an output that JSON cannot hold: nothing can go on from here elsewhere."""
     type: Literal["run_finished"] = "run_finished"
 
 
@@ -287,6 +310,7 @@ DurableEvent = (
     | InputRequested
     | InputReceived
     | StateChanged
+    | RunResumed
     | RunFinished
     | RunFailed
     | RunCancelled
@@ -318,6 +342,7 @@ def messages_of(events: Iterable[DurableEvent], run_id: str) -> list[Message]:
     messages: list[Message] = []
     results: dict[str, ToolResultPart] = {}
     calls: tuple[ToolCallPart, ...] = ()
+    is_partial = False
     for event in events:
         if event.run_id != run_id:
             continue
@@ -326,8 +351,12 @@ def messages_of(events: Iterable[DurableEvent], run_id: str) -> list[Message]:
         elif isinstance(event, ToolFinished):
             results[event.call_id] = event.result
         elif isinstance(event, MessageFinished):
-            messages.extend(_results_message(calls, results))
+            if is_partial:  # The run was cut off there, and went on later.
+                messages.pop()
+            else:
+                messages.extend(_results_message(calls, results))
             messages.append(event.message)
+            is_partial = event.message.stop == "interrupted"
             calls, results = event.message.tool_calls, {}
     messages.extend(_results_message(calls, results))
     return messages

@@ -11,7 +11,7 @@ from typing import Any, Literal, Protocol, cast, get_origin
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic.errors import PydanticUserError
-from pydantic_core import to_jsonable_python
+from pydantic_core import to_json, to_jsonable_python
 
 from nbagents.errors import UserError, redact
 from nbagents.events import InputRequested
@@ -19,6 +19,7 @@ from nbagents.events import InputRequested
 __all__ = ["Answers", "Human", "OpenQuestion", "Prepared", "Question", "meet", "present_human"]
 
 Via = Literal["form", "stdin", "prepared", "code"]
+_HIDDEN = "**********"
 Answers = Mapping[str, Any] | Sequence[Any]
 """Answers that stand ready: by the question's id, its text, its asker or `"*"`; or in order."""
 
@@ -124,6 +125,16 @@ class OpenQuestion:
             message = f"The answer to {self.id} ({self.prompt!r:.60}) does not fit. {problems}"
             raise UserError(redact(message)) from None
 
+    def recorded(self, answer: Any) -> Any:
+        """Turn an answer as the record has it into the type that is asked for.
+
+        Raises `UserError` when it does not fit, or was a secret, which no record has.
+        """
+        text = to_json(answer)
+        if _HIDDEN.encode() in text:
+            raise UserError(f"The answer to {self.id} was a secret.")
+        return self.check(text, json=True)
+
     def answer(self, value: Any, *, via: Via = "code", json: bool = False) -> None:
         """Answer it; whoever asked goes on. With `json`, `value` is JSON text.
 
@@ -184,7 +195,7 @@ def _without_secrets(answer: Any, schema: Mapping[str, Any]) -> Any:
     def blanked(value: Any, part: Mapping[str, Any]) -> Any:
         part = definitions.get(part.get("$ref", "").rpartition("/")[2], part)
         if part.get("format") == "password":
-            return None if value is None else "**********"
+            return None if value is None else _HIDDEN
         for choice in part.get("anyOf", ()):
             value = blanked(value, choice)
         if isinstance(value, dict):

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, ClassVar, Generic
 
+from pydantic import TypeAdapter
 from typing_extensions import TypeVar
 
 from nbagents.agents.history import History, KeepAll
@@ -63,6 +64,7 @@ class Agent(Runnable[T], Generic[T]):
     """The limits of its runs, unless a run is given its own."""
 
     kind: ClassVar[str] = "agent"
+    remembers: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if not _NAME.match(self.name):
@@ -98,6 +100,21 @@ class Agent(Runnable[T], Generic[T]):
     def output(self) -> Output[T]:
         """The checked form of `output_type`."""
         return Output(self.output_type)
+
+    @property
+    def output_adapter(self) -> TypeAdapter[Any] | None:
+        """The codec of its answers; None when they are text."""
+        return None if self.output.is_text else self.output.adapter
+
+    @property
+    def declared(self) -> dict[str, Any]:
+        """Its model, the names of its tools, and the schema of its answers; None for text."""
+        adapter = self.output_adapter
+        return {
+            "model": self.model_name,
+            "tools": list(self.tool_table),
+            "output": adapter.json_schema() if adapter else None,
+        }
 
     @property
     def purpose(self) -> str:

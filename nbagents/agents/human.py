@@ -69,4 +69,4 @@ async def handoff_to_user(
     return str(answer)
 
 
-handoff_to_user.is_internal = True
+handoff_to_user.is_internal = handoff_to_user.is_idempotent = True

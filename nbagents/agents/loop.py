@@ -42,6 +42,8 @@ from nbagents.messages import (
 from nbagents.models.base import Model, ModelDone, ModelRequest, PartDone, Settings
 from nbagents.models.collect import Collector
 from nbagents.models.retry import RetryPolicy
+from nbagents.past import Past
+from nbagents.questions import Question
 from nbagents.runnable import Result
 from nbagents.tools.base import Tool, ToolResult
 
@@ -78,9 +80,15 @@ async def run_loop(ctx: RunContext, job: Job[T], messages: list[Message]) -> Res
     request, aside = _first_request(job), _aside(ctx, job)
     forcing: list[Message] = []
     rejections = turn = 0
+    if ctx.past is not None:
+        turn, ended = await _catch_up(ctx, job, ctx.past, messages)
+        if ended is not None:
+            return ended
     while True:
         turn += 1
         ctx.check_limits(turn)
+        if turn > 1:
+            await ctx.keep()
         await ctx.emit(TurnStarted(turn))
         message = await _ask_within_context(ctx, job, request, messages, forcing, aside)
         calls = message.tool_calls
@@ -108,8 +116,33 @@ async def run_loop(ctx: RunContext, job: Job[T], messages: list[Message]) -> Res
         if final is not None:
             message = replace(message, parts=(TextPart(text),), stop="end")
         await ctx.emit(MessageFinished(message))
-        files = tuple(part for part in message.parts if isinstance(part, FilePart))
-        return Result(output, files)
+        return Result(output, _files(message))
+
+
+async def _catch_up(
+    ctx: RunContext, job: Job[T], past: Past, messages: list[Message]
+) -> tuple[int, Result[T] | None]:
+    """Take up what was said before the run was cut off, and run the tools that had not ended.
+
+    Returns the number of turns that are done, and the result if the run is done by that.
+    """
+    said, calls = past.messages, past.pending
+    messages.extend(said)
+    turns = sum(message.role == "assistant" for message in said)
+    if not said:
+        return turns, None
+    if not calls:  # It was cut off between its last word and its end.
+        output: Any = said[-1].text if job.output.is_text else job.output.parse(said[-1].text)
+        return turns, Result(output, _files(said[-1]))
+    results, ends_run = await _run_tools(ctx, job, calls)
+    messages.append(results)
+    ctx.past = None  # A model may use the names of its calls again.
+    passed_on: Any = said[-1].text
+    return turns, Result(passed_on) if ends_run else None
+
+
+def _files(message: Message) -> tuple[FilePart, ...]:
+    return tuple(part for part in message.parts if isinstance(part, FilePart))
 
 
 def _first_request(job: Job[Any]) -> ModelRequest:
@@ -257,6 +290,8 @@ async def _run_tool(
     ctx: RunContext, job: Job[Any], call: ToolCallPart
 ) -> tuple[ToolResultPart, bool]:
     """Run one tool, or say why it cannot be run: it never runs on guessed arguments."""
+    if ctx.past is not None and (done := ctx.past.results.get(call.call_id)):
+        return done.result, done.ends_run
     clock = time.monotonic()
     tool = job.tools.get(call.name)
     if tool is None:
@@ -265,13 +300,13 @@ async def _run_tool(
         try:
             args = tool.parse(call.args)
             shown = from_json(call.args or "{}")
-            await approve(ctx, tool, args, shown, job.approve)
+            await _allow(ctx, job, tool, args, shown)
         except ToolError as error:
             result = _refusal(str(error))
         else:
-            await ctx.emit(ToolStarted(call.call_id, call.name, shown))
             try:
                 result = await tool.call(ctx, args)
+                ctx.tell_state()
             except BaseException:
                 ctx.cancelled = True
                 seconds = time.monotonic() - clock
@@ -279,8 +314,37 @@ async def _run_tool(
                 raise
     part = ToolResultPart(call.call_id, call.name, result.content, result.is_error)
     seconds = time.monotonic() - clock
-    await ctx.emit(ToolFinished(call.call_id, part, seconds, result.traceback))
+    await ctx.emit(ToolFinished(call.call_id, part, seconds, result.traceback, result.ends_run))
     return part, result.ends_run
+
+
+async def _allow(
+    ctx: RunContext, job: Job[Any], tool: Tool, args: dict[str, Any], shown: Any
+) -> None:
+    """See that a call may be made, and report that it is.
+
+    Raises `ToolError` when the person does not allow it, and for a tool that must not run twice
+    and was cut off while it ran.
+    """
+    call_id, name = ctx.call_id or "", tool.spec.name
+    begun = ctx.past.calls.get(call_id) if ctx.past else None
+    if begun is None:
+        await approve(ctx, tool, args, shown, job.approve)
+        await ctx.emit(ToolStarted(call_id, name, shown))
+        journal = ctx.record.journal
+        if journal is not None and journal.is_exact and not tool.is_idempotent:
+            await ctx.keep()
+    elif not tool.is_idempotent:
+        assert ctx.past is not None
+        prompt = f"{name} was cut off while it waited for an answer. Run it again from its start?"
+        open_still = ctx.past.take_back(call_id, prompt)
+        reason = "What it did before it asked would be done twice."
+        again = Question(prompt, bool, reason=reason, details=shown)
+        if not ctx.past.waits(call_id) or not await ctx.ask_anew(again, open_still):
+            raise ToolError(_UNKNOWN)
+
+
+_UNKNOWN = "The run was cut off while this tool ran: it may have done its work, or a part of it, or nothing. Find out before you call it again."
 
 
 def _refusal(problem: str) -> ToolResult:

@@ -34,8 +34,8 @@ class Output(Generic[T]):
     def __init__(self, output_type: type[T]) -> None:
         self.is_text = output_type is str
         try:
-            self._adapter: TypeAdapter[T] = TypeAdapter(output_type)
-            schema = self._adapter.json_schema()
+            self.adapter: TypeAdapter[T] = TypeAdapter(output_type)
+            schema = self.adapter.json_schema()
         except (PydanticUserError, PydanticUndefinedAnnotation, ValueError) as error:
             message = f"The output type {output_type!r} has no JSON Schema: {error}"
             raise UserError(message) from None
@@ -59,12 +59,12 @@ class Output(Generic[T]):
             text = fenced[1]
         try:
             if not self._wrapped:
-                return self._adapter.validate_json(text)
+                return self.adapter.validate_json(text)
             holder = TypeAdapter(dict[str, Any]).validate_json(text)
             if "value" not in holder:
                 raise RejectedError('The answer must be a JSON object {"value": ...}.')
             # As JSON again: a strict type takes a list for a tuple only from there.
-            return self._adapter.validate_json(to_json(holder["value"]))
+            return self.adapter.validate_json(to_json(holder["value"]))
         except ValidationError as error:
             problems = "; ".join(
                 f"{'.'.join(map(str, problem['loc'])) or 'answer'}: {problem['msg']}"

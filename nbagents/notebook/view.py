@@ -223,7 +223,7 @@ class RunView:
             case HandedOff(source=source, target=target, reason=reason):
                 node.items.append(HandoffItem(source, target, reason))
                 self.states.take(node.path, source, target)
-            case EdgeTaken(source=source, target=target):
+            case EdgeTaken(source=source, target=str(target)):
                 self.states.take(node.path, source, target)
                 _lead_on(node, source)
             case InputRequested():

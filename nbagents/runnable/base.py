@@ -5,34 +5,50 @@ from __future__ import annotations
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Coroutine, Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, TypeVar
 
-from pydantic_core import from_json, to_jsonable_python
+from pydantic import TypeAdapter
+from pydantic_core import from_json
 
 from nbagents._portal import portal
-from nbagents.context import Limits, Record, RunContext
-from nbagents.errors import LimitReached, NbAgentsError, ToolRetry, UserError, redact
-from nbagents.events import RunCancelled, RunFailed, RunFinished, RunStarted
-from nbagents.messages import FilePart, Message, TextPart, ToolSpec, user_message
-from nbagents.questions import Answers, Prepared
+from nbagents.context import Limits, RunContext
+from nbagents.errors import LimitReached, NbAgentsError, SessionError, ToolRetry, UserError, redact
+from nbagents.events import (
+    DurableEvent,
+    RunCancelled,
+    RunFailed,
+    RunFinished,
+    RunResumed,
+    RunStarted,
+)
+from nbagents.messages import Message, TextPart, ToolSpec, user_message
+from nbagents.past import Past, RecordedError
+from nbagents.questions import Answers, Prepared, Question
+from nbagents.record import Record
+from nbagents.runnable.given import Input, conversation
+from nbagents.runnable.retrace import changes, loose_files, recordable, restored
 from nbagents.runnable.run import Held, Result, Run
 from nbagents.runnable.sketch import Sketch
 from nbagents.runnable.stream import RunStream
+from nbagents.sessions.session import Begun, Session
+from nbagents.shared import Shared
 from nbagents.tools.base import Tool, ToolResult
 from nbagents.topology import Topology
 
-__all__ = ["Input", "Runnable", "RunnableTool", "call", "conversation"]
+__all__ = ["Runnable", "RunnableTool", "call"]
 
 T = TypeVar("T")
-
-Input = str | TextPart | FilePart | Message | Sequence[str | TextPart | FilePart | Message]
-"""What a run may be given: a text, files beside texts, or a conversation to go on with."""
 
 
 class Runnable(ABC, Generic[T]):
     """Anything that can be run: an agent, a team, a remote agent."""
 
     kind: ClassVar[str] = "runnable"
+    is_retraced: ClassVar[bool] = False
+    """True for a team: going on, it is led by the recorded ends of the runs below it."""
+    remembers: ClassVar[bool] = False
+    """Its runs in one session are one conversation."""
     name: str
     description: str
     limits: Limits | None = None
@@ -54,46 +70,63 @@ class Runnable(ABC, Generic[T]):
         """What a reader must know of the answers."""
         return None
 
+    @property
+    def output_adapter(self) -> TypeAdapter[Any] | None:
+        """The codec of its output; None when that is text, or JSON as it is."""
+        return None
+
+    @property
+    def declared(self) -> dict[str, Any]:
+        """What a session remembers of it: `model`, `tools`, schema of the `output`, `parts`."""
+        return {}
+
     async def run(
         self,
-        input: Input,
+        input: Input | None = None,
         *,
+        session: Session | str | None = None,
         deps: object = None,
         limits: Limits | None = None,
         answers: Answers | None = None,
     ) -> Run[T]:
         """Run to the end and return the `Run`.
 
-        `deps` is handed to tools as `ctx.deps`; `answers` stand ready for questions to a person.
+        In a `session` the run is written down, and an agent or a swarm goes on with the
+        conversation that it had there. A run that was cut off goes on where it was when it is
+        asked the same again, or without an `input`. `deps` is handed to tools as `ctx.deps`;
+        `answers` stand ready for questions to a person.
+
         Raises what made the run fail, with the run as `error.run`. A run that reaches a limit is
         returned with status `limited`, one that needs an answer nobody can give with `waiting`.
         """
-        record = Record(prepared=Prepared(answers))
-        return await _run(self, conversation(input), deps, limits, record)
+        return await _run(Asked(self, _given(input, session), session, deps, limits), answers)
 
     def stream(
         self,
-        input: Input,
+        input: Input | None = None,
         *,
+        session: Session | str | None = None,
         deps: object = None,
         limits: Limits | None = None,
         answers: Answers | None = None,
     ) -> RunStream[T]:
         """Run and watch: `async with agent.stream(...) as stream: async for event in stream`."""
-        messages = conversation(input)
+        asked = Asked(self, _given(input, session), session, deps, limits)
         record = Record(prepared=Prepared(answers))
-        return RunStream(record, lambda: _run(self, messages, deps, limits, record))
+        return RunStream(record, lambda: _begin(asked, record))
 
     def __call__(
         self,
-        input: Input,
+        input: Input | None = None,
         *,
+        session: Session | str | None = None,
         deps: object = None,
         limits: Limits | None = None,
         answers: Answers | None = None,
     ) -> Run[T]:
         """Run to the end from code that cannot await, in scripts and in cells alike."""
-        return portal().call(lambda: self.run(input, deps=deps, limits=limits, answers=answers))
+        asked = Asked(self, _given(input, session), session, deps, limits)
+        return portal().call(lambda: _run(asked, answers))
 
     def as_tool(self, name: str | None = None, description: str | None = None) -> Tool:
         """Make a tool of it, which other agents may call."""
@@ -139,62 +172,166 @@ def call(
     """
     child = ctx.child(runnable.name, limits or runnable.limits)
     child.node, child.extra_tools = node, tuple(extra_tools)
+    if ctx.past is not None and (past := ctx.past.child(child.call_id, node, runnable.name)):
+        child.past, child.run_id, messages = past, past.start.run_id, past.start.input
     return _open(child, runnable, tuple(messages))
 
 
-async def _run(
+@dataclass(frozen=True, slots=True)
+class Asked(Generic[T]):
+    """A run that somebody wants."""
+
+    runnable: Runnable[T]
+    messages: tuple[Message, ...] | None
+    """None to go on with what was cut off."""
+    session: Session | str | None
+    deps: object
+    limits: Limits | None
+
+
+def _given(input: Input | None, session: Session | str | None) -> tuple[Message, ...] | None:
+    if input is None and session is None:
+        raise UserError("A run is given text, files or messages, not nothing.")
+    return None if input is None else conversation(input)
+
+
+async def _run(asked: Asked[T], answers: Answers | None) -> Run[T]:
+    return await _begin(asked, Record(prepared=Prepared(answers)))
+
+
+async def _begin(asked: Asked[T], record: Record, before: Sequence[DurableEvent] = ()) -> Run[T]:
+    """Begin a run, or go on with one: with that of `before`, or one in the session."""
+    runnable = asked.runnable
+    begun = Begun(asked.messages or (), events=before)
+    if asked.session is not None:
+        session = asked.session if isinstance(asked.session, Session) else Session(asked.session)
+        run_id = before[0].run_id if before else None
+        begun = await session.begin(runnable.name, asked.messages, run_id=run_id)
+    past = Past.of(begun.events, begun.events[0].run_id) if begun.events else None
+    ctx = RunContext(
+        runnable.name,
+        asked.deps,
+        asked.limits or runnable.limits or Limits(),
+        record,
+        Shared(past.state if past else begun.state),
+        past=past,
+    )
+    if past is not None:
+        past.reopen()
+        ctx.run_id = past.start.run_id
+        record.retell(begun.events)
+    record.journal = begun.journal
+    earlier = begun.earlier if runnable.remembers else ()
+    messages = past.start.input if past else begun.messages
+
+    async def again(events: Sequence[DurableEvent], answers: Answers | None) -> Run[T]:
+        return await _begin(asked, Record(prepared=Prepared(answers)), events)
+
+    # A task of its own, so that it can be held, with all that it waits for, until it is resumed.
+    task = asyncio.create_task(_to_its_end(ctx, runnable, messages, earlier))
+    task.add_done_callback(lambda _: record.wake())
+    return await Held(ctx, task, again, earlier).outcome()
+
+
+async def _to_its_end(
+    ctx: RunContext,
     runnable: Runnable[T],
     messages: tuple[Message, ...],
-    deps: object,
-    limits: Limits | None,
-    record: Record,
-) -> Run[T]:
-    ctx = RunContext(runnable.name, deps, limits or runnable.limits or Limits(), record)
-    # A task of its own, so that it can be held, with all that it waits for, until it is resumed.
-    task = asyncio.create_task(_open(ctx, runnable, messages))
-    task.add_done_callback(lambda _: record.wake())
-    return await Held(ctx, task).outcome()
+    earlier: tuple[Message, ...],
+) -> Result[T]:
+    """Run the outermost run, and see that its end is safe too."""
+    try:
+        result = await _open(ctx, runnable, messages, earlier)
+    except SessionError:
+        raise
+    except BaseException as error:
+        try:
+            await ctx.keep()
+        except SessionError as problem:
+            error.add_note(str(problem))
+        raise
+    else:
+        await ctx.keep()
+        return result
+    finally:
+        ctx.record.close()
 
 
-async def _open(ctx: RunContext, runnable: Runnable[T], messages: tuple[Message, ...]) -> Result[T]:
+async def _open(
+    ctx: RunContext,
+    runnable: Runnable[T],
+    messages: tuple[Message, ...],
+    earlier: tuple[Message, ...] = (),
+) -> Result[T]:
     """Open the run, execute it, and close it with the event that says how it ended."""
-    parent_id = ctx.parent.run_id if ctx.parent else None
-    start = RunStarted(
-        runnable.name,
-        runnable.kind,
-        messages,
-        parent_id,
-        ctx.call_id,
-        runnable.model_name,
-        runnable.note,
-        ctx.node,
-        runnable.topology() if ctx.parent is None and runnable.is_team else None,
-    )
-    ctx.record_event(start)
+    past = ctx.past
+    if (
+        past is not None
+        and past.end is not None
+        and not (runnable.is_retraced and not past.has_failed)
+    ):
+        ctx.spend(past.total)
+        return restored(runnable.name, past, runnable.output_adapter)
+    if past is None:
+        ctx.record_event(_start(ctx, runnable, messages))
     ctx.enter()
     try:
+        await _go_on(ctx, runnable)
         own = ctx.parent is None or ctx.limits is not ctx.parent.limits
         if own and ctx.limits.seconds is not None:
-            result = await _within_time(ctx, runnable, messages, ctx.limits.seconds)
+            result = await _within_time(ctx, runnable, (*earlier, *messages), ctx.limits.seconds)
         else:
-            result = await runnable.execute(ctx, messages)
-        output: Any = result.output
-        if not isinstance(output, str):
-            output = to_jsonable_python(output, bytes_mode="base64", fallback=repr)
+            result = await runnable.execute(ctx, (*earlier, *messages))
+        output, lossy = recordable(result.output, runnable.output_adapter)
+        ctx.tell_state()
     except LimitReached as error:
         ctx.record_event(RunFinished(None, ctx.usage, f"{error.limit}={error.value}"))
         raise
     except Exception as error:
-        message = redact(str(error) or type(error).__name__)
-        ctx.record_event(RunFailed(type(error).__name__, message, ctx.usage))
+        name = error.name if isinstance(error, RecordedError) else type(error).__name__
+        ctx.record_event(RunFailed(name, redact(str(error) or name), ctx.usage))
         raise
     except BaseException as error:
         ctx.record_event(RunCancelled(str(error) or "Cancelled", ctx.usage))
         raise
     finally:
         ctx.leave()
-    ctx.record_event(RunFinished(output, ctx.usage))
+    if past is None or past.end is None:
+        files = loose_files(result, ctx.record.events, ctx.run_id)
+        ctx.record_event(RunFinished(output, ctx.usage, None, files, lossy))
     return result
+
+
+def _start(ctx: RunContext, runnable: Runnable[Any], messages: tuple[Message, ...]) -> RunStarted:
+    return RunStarted(
+        runnable.name,
+        runnable.kind,
+        messages,
+        ctx.parent.run_id if ctx.parent else None,
+        ctx.call_id,
+        runnable.model_name,
+        runnable.note,
+        ctx.node,
+        runnable.topology() if ctx.parent is None and runnable.is_team else None,
+        runnable.declared if ctx.record.journal else None,
+    )
+
+
+async def _go_on(ctx: RunContext, runnable: Runnable[Any]) -> None:
+    """See that all is safe before a part of a team begins, and say that a run goes on.
+
+    Asks a person when it cannot go on as it was. Raises `UserError` when they do not want it.
+    """
+    past = ctx.past
+    if ctx.node is not None:
+        await ctx.keep()
+    if past is None or past.end is not None:
+        return
+    ctx.spend(past.spent)
+    note, problem = changes(runnable.name, past.declared, runnable.declared)
+    ctx.record_event(RunResumed(note, runnable.model_name, runnable.declared))
+    if problem and not await ctx.ask(Question(f"{problem} Go on all the same?", bool)):
+        raise UserError(f"{problem} It does not go on.")
 
 
 async def _within_time(
@@ -210,36 +347,10 @@ async def _within_time(
         raise
 
 
-def conversation(input: Input) -> tuple[Message, ...]:
-    """Turn what a run is given into messages; texts and files side by side are one message.
-
-    Raises `UserError` on anything else, and on nothing.
-    """
-    items: Sequence[object] = [input]
-    if isinstance(input, Sequence) and not isinstance(input, (str, bytes)):
-        items = input
-    messages: list[Message] = []
-    loose: list[str | TextPart | FilePart] = []
-    for item in items:
-        if isinstance(item, Message):
-            if loose:
-                messages.append(user_message(*loose))
-                loose.clear()
-            messages.append(item)
-        elif isinstance(item, (str, TextPart, FilePart)):
-            loose.append(item)
-        else:
-            kind = type(item).__name__
-            raise UserError(f"A run is given text, files or messages, not {kind} ({item!r:.60}).")
-    if loose:
-        messages.append(user_message(*loose))
-    if not messages:
-        raise UserError("A run is given text, files or messages, not nothing.")
-    return tuple(messages)
-
-
 class RunnableTool(Tool):
     """A runnable where a tool can stand."""
+
+    is_idempotent = True  # What it had done stands in its own run, which goes on.
 
     def __init__(self, runnable: Runnable[Any], name: str, description: str) -> None:
         self.runnable = runnable

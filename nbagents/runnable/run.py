@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, TypeVar, cast
 
@@ -78,9 +78,18 @@ class _News(asyncio.Future[None]):
 class Held(Generic[T]):
     """A tree of runs under way, which stands still while all of it waits for a person."""
 
-    def __init__(self, ctx: RunContext, task: asyncio.Task[Result[T]]) -> None:
+    def __init__(
+        self,
+        ctx: RunContext,
+        task: asyncio.Task[Result[T]],
+        again: Callable[[Sequence[DurableEvent], Answers | None], Awaitable[Run[T]]],
+        earlier: Sequence[Message],
+    ) -> None:
         self.ctx = ctx
         self.task = task
+        self.again = again
+        """Goes on from the events of a run that nothing is under way of any more."""
+        self.earlier = earlier
 
     @property
     def questions(self) -> list[OpenQuestion]:
@@ -113,16 +122,21 @@ class Held(Generic[T]):
             still = self.stands_still
             await news
         try:
-            return Run(self.ctx.run_id, record.events, task.result())
+            return self._run(task.result())
         except LimitReached as error:
-            return Run(self.ctx.run_id, record.events, error=error)
+            return self._run(error=error)
         except Exception as error:
             with contextlib.suppress(AttributeError):  # Some cannot carry anything.
-                error.run = Run[Any](self.ctx.run_id, record.events, error=error)  # pyright: ignore[reportAttributeAccessIssue]
+                error.run = self._run(error=error)  # pyright: ignore[reportAttributeAccessIssue]
             raise
+
+    def _run(self, result: Result[T] | None = None, error: BaseException | None = None) -> Run[T]:
+        events = self.ctx.record.events
+        return Run(self.ctx.run_id, events, result, error, earlier=self.earlier)
 
     async def go_on(self) -> Run[T]:
         """Bring what is still open before a person again, and wait for the outcome."""
+        self.ctx.record.unpark()
         for question in self.questions:
             if question.attendant is None:
                 self.ctx.record.attend(question)
@@ -131,9 +145,10 @@ class Held(Generic[T]):
     def _waiting(self) -> Run[T]:
         record = self.ctx.record
         record.watcher = None
+        record.park()
         # When nobody can resume it any more, what it holds is let go.
         weakref.finalize(self, _let_go, self.task).atexit = False
-        return Run(self.ctx.run_id, list(record.events), held=self)
+        return Run(self.ctx.run_id, list(record.events), held=self, earlier=self.earlier)
 
 
 def _let_go(task: asyncio.Task[Any]) -> None:
@@ -151,6 +166,7 @@ class Run(Generic[T]):
         result: Result[T] | None = None,
         error: BaseException | None = None,
         held: Held[T] | None = None,
+        earlier: Sequence[Message] = (),
     ) -> None:
         self.run_id = run_id
         self.events = events
@@ -159,6 +175,7 @@ class Run(Generic[T]):
         """What ended the run early."""
         self._result = result
         self._held = held
+        self._earlier = earlier
         self.problems = [q.problem for q in self.questions if q.problem]
         """Why prepared answers did not fit the questions that it waits for."""
 
@@ -227,7 +244,7 @@ class Run(Generic[T]):
         To go on with it: `agent.run([*run.messages, "and then?"])`. Of a team it is what went in
         and the answer that came out; what its members said is in their own runs.
         """
-        messages = messages_of(self.events, self.run_id)
+        messages = [*self._earlier, *messages_of(self.events, self.run_id)]
         own = any(isinstance(e, MessageFinished) and e.run_id == self.run_id for e in self.events)
         if self._result is not None and not own:
             messages.append(Message("assistant", self._result.parts, self.name))
@@ -269,8 +286,8 @@ class Run(Generic[T]):
         held = self._held
         if held is None:
             raise UserError(f"{self!r} waits for nothing.")
-        if held.task.get_loop().is_closed():
-            raise UserError(f"{self!r} cannot go on: its event loop has ended. Ask again.")
+        if held.task.get_loop().is_closed():  # Nothing is left but what the record tells.
+            return await held.again(self.events, answers)
         if held.task.done():
             how = "stopped" if held.task.cancelled() else "resumed to its end already"
             raise UserError(f"{self!r} cannot go on: it was {how}.")

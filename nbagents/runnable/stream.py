@@ -8,9 +8,9 @@ from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
-from nbagents.context import Record
 from nbagents.errors import Cancelled, UserError
 from nbagents.events import Event
+from nbagents.record import Record
 from nbagents.runnable.run import Run
 
 __all__ = ["RunStream"]

@@ -11,6 +11,7 @@ from nbagents.context import Limits, RunContext
 from nbagents.errors import LimitReached, UserError, redact
 from nbagents.events import EdgeTaken
 from nbagents.messages import Message
+from nbagents.past import RecordedError
 from nbagents.runnable import Result, Runnable, call
 from nbagents.teams.conditions import Condition, Outcome
 from nbagents.teams.plan import Node, Plan, Way
@@ -61,6 +62,8 @@ class Execution:
         self._results: dict[int, Result[Any]] = {}
         """Results of the last pass of each node."""
         self._went = [False] * len(plan.ways)
+        self._waiting: list[asyncio.Future[None]] = []
+        """Visits that ended earlier than the record has it."""
 
     async def run(self, ctx: RunContext, messages: Sequence[Message]) -> Result[Any]:
         """Visit nodes until none is ready any more."""
@@ -134,8 +137,9 @@ class Execution:
                 if attempts <= declared.retries and not isinstance(error, UserError):
                     continue
                 error = _named(error, name, declared)
+                kind = error.name if isinstance(error, RecordedError) else type(error).__name__
                 if any(way.on_error for way in self._plan.out[node]):
-                    return _Ended(Result(redact(f"{type(error).__name__}: {error}")), error)
+                    return _Ended(Result(redact(f"{kind}: {error}")), error)
                 if declared.on_error == "skip":
                     return _Ended(None)
                 raise error from error.__cause__
@@ -153,21 +157,25 @@ class Execution:
 
     async def _leave(self, here: _Ready, ended: _Ended, visits: int) -> list[_Ready]:
         """Settle the ways out of a node; return the nodes that are ready by that."""
-        node = here.node
+        node, out = here.node, self._plan.out[here.node]
+        plain = self._plan.is_plain[node] and ended.result is not None
+        recorded = await self._recorded_ways(here) if self._ctx.past and out else None
         if here.pass_ != self._passes[node]:
             return []
-        plain = self._plan.is_plain[node] and ended.result is not None
-        taken = self._plan.out[node] if plain else await self._taken_ways(node, ended, visits)
+        if recorded is not None:
+            taken = recorded
+        else:
+            taken = out if plain else await self._taken_ways(node, ended, visits)
         if ended.error is not None and not taken:
             if self._plan.nodes[node].on_error == "fail":
                 raise ended.error from ended.error.__cause__
             ended = _Ended(None)
         if here.pass_ != self._passes[node]:  # A condition took its time.
             return []
-        names = self._plan.names
+        if recorded is None and out:
+            self._report(node, taken)
         for way in taken:
             self._went[way.number] = True
-            self._ctx.record_event(EdgeTaken(names[way.source], names[way.target]))
         if ended.error is None and ended.result is not None:
             self._results[node] = ended.result
         ready: list[_Ready] = []
@@ -177,6 +185,34 @@ class Execution:
         else:
             self._settle_some(node, taken, ended.result, ready)
         return ready
+
+    def _report(self, node: int, taken: Sequence[Way]) -> None:
+        names = self._plan.names
+        targets = [names[way.target] for way in taken] or [None]
+        for target in targets:
+            self._ctx.record_event(EdgeTaken(names[node], target))
+
+    async def _recorded_ways(self, here: _Ready) -> list[Way] | None:
+        """Return the ways that were taken when the node was left in the past.
+
+        Nodes are left in the order of the record. One that the record does not know to be left,
+        and a visit that leads nowhere, go on when all of that is done.
+        """
+        assert self._ctx.past is not None
+        departures, names = self._ctx.past.departures, self._plan.names
+        name = names[here.node]
+        while departures and (departures[0][0] != name or here.pass_ != self._passes[here.node]):
+            news = asyncio.get_running_loop().create_future()
+            self._waiting.append(news)
+            await news
+        if not departures:
+            return None
+        _, targets = departures.popleft()
+        for news in self._waiting:
+            if not news.done():
+                news.set_result(None)
+        self._waiting.clear()
+        return [way for way in self._plan.out[here.node] if names[way.target] in targets]
 
     def _settle_some(
         self, node: int, taken: list[Way], result: Result[Any] | None, ready: list[_Ready]

@@ -50,6 +50,7 @@ class Graph(Runnable[Any]):
     limits: Limits | None = field(default=None, kw_only=True)
 
     kind: ClassVar[str] = "graph"
+    is_retraced: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         given = cast("object", self.nodes)
@@ -159,6 +160,11 @@ class Graph(Runnable[Any]):
             label = way.condition.label if way.condition else ""
             kind = "error" if way.on_error else "flow"
             sketch.link(f"{id}/{edge.source}", f"{id}/{edge.target}", label, kind)
+
+    @property
+    def declared(self) -> dict[str, Any]:
+        """Its nodes."""
+        return {"parts": list(self._works)}
 
     @cached_property
     def _steps(self) -> dict[str, Step]:

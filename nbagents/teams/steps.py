@@ -11,6 +11,8 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from pydantic import TypeAdapter
+from pydantic.errors import PydanticUndefinedAnnotation, PydanticUserError
 from pydantic_core import to_jsonable_python
 
 from nbagents._portal import in_thread
@@ -159,6 +161,19 @@ class Function:
                 self._takes.append((parameter.name, "whole", wants_result))
         return free
 
+    @functools.cached_property
+    def adapter(self) -> TypeAdapter[Any] | None:
+        """The codec of what it says it returns, when that is a type that JSON can hold."""
+        returns = self.returns
+        if returns in {None, Any} or self.is_stream or self.is_generator:
+            return None
+        try:
+            adapter: TypeAdapter[Any] = TypeAdapter(returns)
+            adapter.json_schema()
+        except (PydanticUserError, PydanticUndefinedAnnotation, TypeError):
+            return None
+        return adapter
+
     def bind(self, name: str, given: Given) -> Runnable[Any]:
         """Make the step of one visit."""
         return _Step(name, self._function, given, self)
@@ -207,6 +222,11 @@ class _Step(Runnable[Any]):
         self._function = function
         self._given = given
         self._declared = declared
+
+    @property
+    def output_adapter(self) -> TypeAdapter[Any] | None:
+        """The codec of what the function says it returns."""
+        return self._declared.adapter
 
     async def execute(self, ctx: RunContext, messages: Sequence[Message]) -> Result[Any]:  # noqa: ARG002 - it has typed values
         """Call the function."""
@@ -270,6 +290,11 @@ class Ask(Runnable[Any]):
         self.name = name
         self._question = question
         self._given = given
+
+    @property
+    def output_adapter(self) -> TypeAdapter[Any] | None:
+        """The codec of the answer."""
+        return self._question.adapter
 
     async def execute(self, ctx: RunContext, messages: Sequence[Message]) -> Result[Any]:  # noqa: ARG002 - it has typed values
         """Ask."""

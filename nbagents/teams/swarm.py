@@ -14,7 +14,7 @@ from nbagents.agents.agent import Agent
 from nbagents.agents.human import handoff_to_user
 from nbagents.context import Limits, RunContext
 from nbagents.errors import LimitReached, ToolRetry, UserError, unknown_name
-from nbagents.events import HandedOff, RunStarted, StateChanged, messages_of
+from nbagents.events import DurableEvent, HandedOff, RunStarted, ToolFinished, messages_of
 from nbagents.messages import (
     FilePart,
     Message,
@@ -59,6 +59,8 @@ class Swarm(Runnable[Any]):
     limits: Limits | None = field(default=None, kw_only=True)
 
     kind: ClassVar[str] = "swarm"
+    is_retraced: ClassVar[bool] = True
+    remembers: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "members", tuple(self.members))
@@ -139,20 +141,20 @@ class Swarm(Runnable[Any]):
 
     async def execute(self, ctx: RunContext, messages: Sequence[Message]) -> Result[Any]:
         """Let one member after the other speak, until one of them answers."""
-        ctx.state = {}
+        ctx.share_anew()
         talk = _Talk(messages)
         current = self.start or next(iter(self._table))
         last: deque[str] = deque([current], maxlen=max(2, self.repeat_window + 1))
-        handoffs = 0
+        handoffs = mark = 0
         while True:
             member = self._table[current]
-            passing = _Handoff(self._told(current))
-            mark, given = len(ctx.record.events), talk.for_member(current, ctx.state)
+            given = talk.for_member(current, ctx.state)
             result = await call(
-                ctx, member, given, node=current, extra_tools=self._lent(current, member, passing)
+                ctx, member, given, node=current, extra_tools=self._lent(current, member)
             )
-            talk.add(current, _said(ctx, mark, given) or _answer(current, result))
-            target, reason = passing.request or self._next(current, member)
+            mark, said, wish = _told_by(ctx, mark)
+            talk.add(current, said or _answer(current, result))
+            target, reason = wish or self._next(current, member)
             if target is None:
                 return result
             handoffs += 1
@@ -161,9 +163,17 @@ class Swarm(Runnable[Any]):
             last.append(target)
             if 0 < self.repeat_window < len(last) and len(set(last)) <= 2:
                 raise _limit("repeat_window", self.repeat_window)
-            await ctx.emit(HandedOff(current, target, reason))
+            if ctx.past is None or not ctx.past.handoffs:
+                await ctx.emit(HandedOff(current, target, reason))
+            else:
+                ctx.past.handoffs.popleft()
             talk.hand_over(current, target, reason)
             current = target
+
+    @property
+    def declared(self) -> dict[str, Any]:
+        """Its members."""
+        return {"parts": list(self._table)}
 
     def _next(self, name: str, member: Runnable[Any]) -> tuple[str | None, str]:
         ways = [] if isinstance(member, Agent) else self._ways(name, member)
@@ -178,12 +188,12 @@ class Swarm(Runnable[Any]):
             told[target] = self.purposes.get(target) or own
         return told
 
-    def _lent(self, name: str, member: Runnable[Any], passing: _Handoff) -> list[Tool]:
+    def _lent(self, name: str, member: Runnable[Any]) -> list[Tool]:
         if not isinstance(member, Agent):
             return []
         lent: list[Tool] = [note, read_notes]
         if self.targets(name):
-            lent.insert(0, passing)
+            lent.insert(0, _Handoff(self._told(name)))
         if self.may_ask(name) and handoff_to_user.spec.name not in member.tool_table:
             lent.append(handoff_to_user)
         return lent
@@ -197,9 +207,10 @@ class _Handoff(Tool):
     """The tool by which a member passes control on; made anew for each time it speaks."""
 
     is_internal = True
+    is_idempotent = True
 
     def __init__(self, targets: Mapping[str, str]) -> None:
-        self.request: tuple[str, str] | None = None
+        self._target: str | None = None
         self._names = list(targets)
         listed = "\n".join(f"- {name}: {purpose}" for name, purpose in targets.items())
         schema = {
@@ -231,11 +242,11 @@ class _Handoff(Tool):
 
     async def call(self, ctx: RunContext, args: dict[str, Any]) -> ToolResult:  # noqa: ARG002 - the swarm's loop does it
         """Keep the wish for the swarm, and end the member's run; only the first one counts."""
-        if self.request is not None:
-            text = f"You have handed over to {self.request[0]} already; nobody else was called."
+        if self._target is not None:
+            text = f"You have handed over to {self._target} already; nobody else was called."
             return ToolResult((TextPart(text),), is_error=True)
-        self.request = args["to"], args["reason"]
-        return ToolResult((TextPart(f"Handed over to {args['to']}."),), ends_run=True)
+        self._target = args["to"]
+        return ToolResult((TextPart(f"Handed over to {self._target}."),), ends_run=True)
 
 
 @tool
@@ -248,7 +259,6 @@ async def note(ctx: RunContext, key: str, value: str) -> str:
         value: What they should know.
     """
     ctx.state[key] = value
-    await ctx.emit(StateChanged(key, value))
     return "Noted."
 
 
@@ -259,15 +269,33 @@ async def read_notes(ctx: RunContext) -> dict[str, Any]:
 
 
 note.is_internal = read_notes.is_internal = True
+note.is_idempotent = read_notes.is_idempotent = True
 
 
-def _said(ctx: RunContext, mark: int, given: Sequence[Message]) -> list[Message]:
-    """Return the messages that a member's run has added to what it was given."""
-    events = ctx.record.events[mark:]
-    for event in events:
-        if isinstance(event, RunStarted) and event.parent_id == ctx.run_id:
-            return messages_of(events, event.run_id)[len(given) :]
-    return []
+def _told_by(ctx: RunContext, mark: int) -> tuple[int, list[Message], tuple[str, str] | None]:
+    """Read off the record what the member said whose run began behind `mark`, and its handoff.
+
+    The first value is where the next member's run is looked for.
+    """
+    events = ctx.record.events
+    for place in range(mark, len(events)):
+        start = events[place]
+        if isinstance(start, RunStarted) and start.parent_id == ctx.run_id:
+            own = [event for event in events[place:] if event.run_id == start.run_id]
+            said = messages_of(own, start.run_id)[len(start.input) :]
+            return place + 1, said, _wish(own, said)
+    return mark, [], None
+
+
+def _wish(own: Sequence[DurableEvent], said: Sequence[Message]) -> tuple[str, str] | None:
+    """Return to whom a member has handed over, and why."""
+    ended = {event.call_id for event in own if isinstance(event, ToolFinished) and event.ends_run}
+    calls = next((message.tool_calls for message in reversed(said) if message.tool_calls), ())
+    for part in calls:
+        if part.name == _HANDOFF and part.call_id in ended:
+            args = from_json(part.args)
+            return args["to"], args["reason"]
+    return None
 
 
 def _answer(name: str, result: Result[Any]) -> list[Message]:

@@ -30,6 +30,8 @@ class Tool(ABC):
     spec: ToolSpec
     is_internal: bool = False
     """It acts on nothing outside of the run, so `Agent(approve=["*"])` does not mean it."""
+    is_idempotent: bool = False
+    """It may run twice: a run that was cut off while it ran just runs it again."""
 
     @abstractmethod
     def parse(self, args: str) -> dict[str, Any]:

@@ -43,6 +43,7 @@ class _Options:
     thread: Literal["worker", "main"] = "worker"
     timeout: float | None = None
     approve: Approve = False
+    idempotent: bool = False
 
 
 class FunctionTool(Tool, Generic[P, R]):
@@ -55,6 +56,7 @@ class FunctionTool(Tool, Generic[P, R]):
         self.spec = spec
         self._adapter = adapter
         self._options = options
+        self.is_idempotent = options.idempotent
         self._context_name = _context_parameter(function)
         self.__doc__ = function.__doc__
         self.__name__ = spec.name
@@ -141,6 +143,7 @@ def tool(
     thread: Literal["worker", "main"] = "worker",
     timeout: float | None = None,
     approve: Approve = False,
+    idempotent: bool = False,
 ) -> Callable[[Callable[P, R]], FunctionTool[P, R]]: ...
 def tool(
     function: Callable[..., Any] | None = None,
@@ -152,6 +155,7 @@ def tool(
     thread: Literal["worker", "main"] = "worker",
     timeout: float | None = None,
     approve: Approve = False,
+    idempotent: bool = False,
 ) -> Any:
     """Make a tool of a typed function; the docstring tells the model what it is for.
 
@@ -162,7 +166,9 @@ def tool(
     `examples` are pairs of a request and its arguments, which small models need. `timeout` is in
     seconds, without the time that a person takes to answer. With `approve` a person has to allow
     each call, or those for which a function of the same arguments returns true; if that function
-    fails, the person is asked. Raises `UserError` when a parameter's type has no JSON Schema.
+    fails, the person is asked. An `idempotent` tool may run twice: a run that was cut off while it
+    ran runs it again, and does not ask the model what to do. Raises `UserError` when a parameter's
+    type has no JSON Schema.
     """
 
     def make(function: Callable[..., Any]) -> FunctionTool[..., Any]:
@@ -175,9 +181,8 @@ def tool(
             schema,
             tuple(examples),
         )
-        return FunctionTool(
-            function, spec, adapter, _Options(thread=thread, timeout=timeout, approve=approve)
-        )
+        options = _Options(thread=thread, timeout=timeout, approve=approve, idempotent=idempotent)
+        return FunctionTool(function, spec, adapter, options)
 
     return make if function is None else make(function)
 

@@ -46,7 +46,7 @@ async def test_its_output_is_the_very_object_and_its_event_is_json():
     assert run.output["of"] is marker
     assert story(run.events) == [
         RunStarted("does", "doer", (user_message("go"),)),
-        RunFinished({"of": repr(marker)}, ZERO_USAGE),
+        RunFinished({"of": repr(marker)}, ZERO_USAGE, lossy="dict"),
     ]
 
 

@@ -26,7 +26,9 @@ def visits(run: Run) -> list[str]:
 
 def taken(run: Run) -> list[tuple[str, str]]:
     """Tell the edges that a graph has taken, in order."""
-    edges = [e for e in run.events if isinstance(e, EdgeTaken) and e.run_id == run.run_id]
+    edges = [
+        e for e in run.events if isinstance(e, EdgeTaken) and e.run_id == run.run_id and e.target
+    ]
     return [(edge.source, edge.target) for edge in edges]
 
 

@@ -1,0 +1,118 @@
+"""The record of one tree of runs: its events, its questions, and who wants to know of them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from nbagents.events import DurableEvent, Event, InputRequested
+from nbagents.questions import OpenQuestion, Prepared, present_human
+
+__all__ = ["Journal", "Record", "Watcher"]
+
+
+class Watcher(Protocol):
+    """Whoever wants to see events as they happen."""
+
+    def see(self, event: Event) -> bool:
+        """Take one event, quickly; True means that there is no room for more just now."""
+        ...
+
+    async def room(self) -> None:
+        """Return when there is room again; this is how a slow reader slows a run."""
+        ...
+
+
+class Journal(Protocol):
+    """Whoever writes the events of a run down where a crash does not reach them."""
+
+    is_exact: bool
+    """It is asked to `keep` also before a tool that must not run twice."""
+    is_held: bool
+    """The run waits for a person, and may be taken over."""
+
+    def add(self, event: DurableEvent) -> None:
+        """Take one event, quickly."""
+        ...
+
+    async def keep(self) -> None:
+        """Return when all that was taken is safe. Raises `SessionError` when it cannot be."""
+        ...
+
+    def close(self) -> None:
+        """Take nothing any more: the run is over."""
+        ...
+
+
+@dataclass(slots=True)
+class Record:
+    """The events of one tree of runs, in the order in which they happened."""
+
+    watcher: Watcher | None = None
+    journal: Journal | None = None
+    parked: Journal | None = None
+    """The journal of a run that waits: that it is let go is no end of it."""
+    events: list[DurableEvent] = field(default_factory=list[DurableEvent])
+    seq: int = 0
+    prepared: Prepared | None = None
+    questions: dict[str, OpenQuestion] = field(default_factory=dict[str, OpenQuestion])
+    """Those that have been asked and are not over."""
+    asked: int = 0
+    """How many questions there have been."""
+    attended: int = 0
+    """How many are before a person just now."""
+    news: list[asyncio.Future[None]] = field(default_factory=list[asyncio.Future[None]])
+    """Wake whoever waits for the end of the tree, or for it to stand still."""
+
+    def retell(self, events: Sequence[DurableEvent]) -> None:
+        """Begin with what had happened before."""
+        self.events.extend(events)
+        self.seq = max(event.seq for event in events)
+        asked = {event.question_id for event in events if isinstance(event, InputRequested)}
+        self.asked = len(asked)
+        if self.watcher is not None:
+            for event in events:
+                self.watcher.see(event)
+
+    def park(self) -> None:
+        """Write nothing down until somebody answers, or the run is resumed."""
+        if self.journal is not None:
+            self.journal.is_held = True
+            self.journal, self.parked = None, self.journal
+
+    def unpark(self) -> None:
+        """Write down again what happens."""
+        if self.parked is not None:
+            self.parked.is_held = False
+            self.journal, self.parked = self.parked, None
+
+    def close(self) -> None:
+        """Write nothing down any more."""
+        if journal := self.journal or self.parked:
+            journal.close()
+
+    def wake(self) -> None:
+        """Tell that the tree has ended, or may stand still."""
+        for news in self.news:
+            if not news.done():
+                news.set_result(None)
+        self.news.clear()
+
+    def attend(self, question: OpenQuestion) -> None:
+        """Bring a question before a person, if there is one, until it is over."""
+        human = present_human()
+        if human is None or not question.is_open:
+            return
+
+        def end(task: asyncio.Task[None]) -> None:
+            self.attended -= 1
+            question.attendant = None
+            if not task.cancelled() and (error := task.exception()):
+                question.fail(error)
+            self.wake()
+
+        self.attended += 1
+        question.attendant = asyncio.create_task(human.attend(question))
+        question.attendant.add_done_callback(end)

@@ -1,0 +1,146 @@
+"""Going on with a run that was cut off: what it had come to, and what is not as it was."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+from pydantic import TypeAdapter, ValidationError
+from pydantic_core import from_json, to_json, to_jsonable_python
+
+from nbagents import errors
+from nbagents.errors import LimitReached, NbAgentsError, SessionError
+from nbagents.events import DurableEvent, MessageFinished, RunFailed, RunFinished
+from nbagents.messages import FilePart
+from nbagents.past import Past, RecordedError
+from nbagents.runnable.run import Result
+
+__all__ = ["changes", "loose_files", "recordable", "restored"]
+
+
+def recordable(output: object, adapter: TypeAdapter[Any] | None) -> tuple[Any, str | None]:
+    """Turn an output into JSON; and name its type when it cannot be had back from that."""
+    if isinstance(output, str):
+        return output, None
+    plain = to_jsonable_python(output, bytes_mode="base64", fallback=repr)
+    is_lossy = adapter is None and not _is_plain(output)
+    return plain, type(output).__name__ if is_lossy else None
+
+
+def _is_plain(value: object) -> bool:
+    if type(value) in {str, int, float, bool, type(None), FilePart}:
+        return True
+    if type(value) is list:
+        return all(_is_plain(item) for item in cast("list[object]", value))
+    if type(value) is dict:
+        known = cast("dict[object, object]", value)
+        return all(type(key) is str and _is_plain(item) for key, item in known.items())
+    return False
+
+
+def loose_files(
+    result: Result[Any], events: Sequence[DurableEvent], run_id: str
+) -> tuple[FilePart, ...]:
+    """Return the files that stand neither in a message of the run nor in its output."""
+    if not result.files or isinstance(result.output, (FilePart, list, tuple)):
+        return ()
+    spoke = any(isinstance(each, MessageFinished) and each.run_id == run_id for each in events)
+    return () if spoke else result.files
+
+
+def restored(name: str, past: Past, adapter: TypeAdapter[Any] | None) -> Result[Any]:
+    """Make the result of a run that had finished out of what the record has of it.
+
+    Raises what it had raised, and `SessionError` when its output cannot be had back.
+    """
+    end = past.end
+    if past.has_failed or not isinstance(end, RunFinished):
+        raise _failure(past)
+    if end.lossy:
+        message = f"{name!r} had given a {end.lossy}, which no record can hold, so the run cannot go on from there. Return JSON values, or say by an annotation which dataclass or pydantic model is returned; and ask again."
+        raise SessionError(message)
+    try:
+        output = adapter.validate_json(to_json(end.output)) if adapter else _revived(end.output)
+    except ValidationError as error:
+        kinds = "; ".join(problem["msg"] for problem in error.errors())
+        message = f"What {name!r} had given does not fit its type any more ({kinds:.200}). Ask again, or give it back the type that it had."
+        raise SessionError(message) from None
+    said = past.messages[-1].parts if past.messages else ()
+    files = end.files or tuple(part for part in (*said, *_items(output)) if _is_file(part))
+    return Result(output, cast("tuple[FilePart, ...]", files))
+
+
+def _items(output: object) -> tuple[object, ...]:
+    return tuple(cast("list[object]", output)) if isinstance(output, (list, tuple)) else (output,)
+
+
+def _is_file(part: object) -> bool:
+    return isinstance(part, FilePart)
+
+
+_FILE: TypeAdapter[FilePart] = TypeAdapter(FilePart)
+
+
+def _revived(value: Any) -> Any:
+    """Have the files back that stand in JSON."""
+    if isinstance(value, list):
+        return [_revived(item) for item in cast("list[Any]", value)]
+    if not isinstance(value, dict):
+        return value
+    known = cast("dict[str, Any]", value)
+    if known.get("type") == "file" and "media_type" in known:
+        return _FILE.validate_json(to_json(known))
+    return {key: _revived(item) for key, item in known.items()}
+
+
+def _failure(past: Past) -> Exception:
+    """Make the error again by which a run had ended."""
+    end = past.end
+    if isinstance(end, RunFinished):
+        name, _, value = (end.limit or "").partition("=")
+        try:
+            known: Any = from_json(value)
+        except ValueError:
+            known = value
+        return LimitReached(name, known)
+    assert isinstance(end, RunFailed)
+    kind = getattr(errors, end.error, None)
+    if isinstance(kind, type) and issubclass(kind, NbAgentsError) and kind is not LimitReached:
+        try:
+            return kind(end.message)
+        except TypeError:
+            pass
+    return RecordedError(end.error, end.message)
+
+
+def changes(name: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[str, str]:
+    """Tell what is not as it was: a note, and what a person has to decide about; both may be empty."""
+    if not before:
+        return "", ""
+    notes: list[str] = []
+    if (old := before.get("model")) != (new := now.get("model")):
+        notes.append(f"The model of {name} was {old}, and is {new} now.")
+    for kind in ("tools", "parts"):
+        had, has = before.get(kind, []), now.get(kind, [])
+        gone = [part for part in had if part not in has]
+        more = [part for part in has if part not in had]
+        if gone and kind == "tools":
+            notes.append(f"{name} has no longer: {', '.join(gone)}.")
+        if more:
+            notes.append(f"{name} has now also: {', '.join(more)}.")
+    lost = [part for part in before.get("parts", []) if part not in now.get("parts", [])]
+    problem = f"{name} has no longer: {', '.join(lost)}." if lost else ""
+    if before.get("output") != now.get("output"):
+        old, new = (_shape(declared.get("output")) for declared in (before, now))
+        problem = f"The answers of {name} were {old}, and are {new} now."
+    return " ".join(notes), problem
+
+
+def _shape(schema: Any) -> str:
+    if schema is None:
+        return "text"
+    known = cast("dict[str, Any]", schema)
+    title: str = known.get("title") or known.get("type") or json.dumps(known)[:60]
+    fields = ", ".join(known.get("properties", {}))
+    return f"{title} ({fields})" if fields else title

@@ -1,0 +1,1 @@
+"""Sessions: the record of runs, kept where a restart does not reach it."""

@@ -1,0 +1,267 @@
+"""Sessions as files: one log a session, which only grows."""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import stat
+import sys
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from urllib.parse import unquote
+
+from nbagents._portal import in_thread
+from nbagents.errors import SessionError
+from nbagents.sessions.base import Durable, check_session_id, conflict, safe_name
+
+__all__ = ["FileStore"]
+
+_LOG = "log.jsonl"
+_CHUNK = 1 << 20
+_TRIES = 20
+# A pipe in the log's place must not hold us up. Windows has neither of the first two, and there
+# a file is text unless told otherwise.
+_FLAGS = (
+    getattr(os, "O_NOFOLLOW", 0)
+    | getattr(os, "O_NONBLOCK", 0)
+    | getattr(os, "O_BINARY", 0)
+    | getattr(os, "O_CLOEXEC", 0)
+)
+_ELSEWHERE = "or keep sessions elsewhere: %nbagents config sessions=file:DIR"
+_FULL = f"Nothing of the record was kept. Make room, {_ELSEWHERE}"
+_RIGHTS = f"Give yourself the right to it, {_ELSEWHERE}"
+_IN_THE_WAY = f"Something else stands where a folder should be. Move it away, {_ELSEWHERE}"
+_LINK = f"Links are not followed. Put the real thing in its place, {_ELSEWHERE}"
+_FIXES = {
+    errno.ENOSPC: _FULL,
+    errno.EDQUOT: _FULL,
+    errno.EFBIG: _FULL,
+    errno.EROFS: _RIGHTS,
+    errno.EACCES: _RIGHTS,
+    errno.EPERM: _RIGHTS,
+    errno.ENOTDIR: _IN_THE_WAY,
+    errno.EEXIST: _IN_THE_WAY,
+    errno.EISDIR: f"Something else stands where the log should be. Move it away, {_ELSEWHERE}",
+    errno.ELOOP: _LINK,
+    errno.ENOLCK: f"This disk has no locks. Use a local one: {_ELSEWHERE.removeprefix('or ')}",
+}
+
+
+class FileStore:
+    """Keeps each session in `DIR/<id>/log.jsonl`, for its owner's eyes only.
+
+    The log is written under a lock and flushed to the disk, so that several processes may share
+    a folder. A new folder is hidden from git. Links inside of it are not followed.
+    """
+
+    def __init__(self, directory: str | os.PathLike[str], durable: Durable = "exact") -> None:
+        self.directory = Path(directory).expanduser().absolute()
+        self.durable: Durable = durable
+        # Which log had which length when it had how many records: saves counting them again.
+        self._counted: dict[str, tuple[int, int, int]] = {}
+
+    async def append(self, session_id: str, expected_seq: int, record: bytes) -> int:
+        """Add a record after record number `expected_seq`, flushed to the disk.
+
+        A torn record at the end of the log is cut off first. Raises `SessionConflict`, and
+        `SessionError` for a disk that is full, a folder that cannot be written and the like.
+        """
+        path = self._log(session_id)
+        return await in_thread(lambda: self._append(session_id, path, expected_seq, record))
+
+    async def read(self, session_id: str, after: int = 0) -> list[bytes]:
+        """Return the records behind number `after`; the last one may be torn."""
+        path = self._log(session_id)
+        return (await in_thread(lambda: self._read(session_id, path)))[after:]
+
+    async def list(self, prefix: str = "") -> list[str]:
+        """Return the ids that begin with a prefix, sorted."""
+        return await in_thread(lambda: sorted(self._list(prefix)))
+
+    async def delete(self, session_id: str) -> None:
+        """Remove a session: its log, and its folder unless something else lies in it."""
+        path = self._log(session_id)
+        await in_thread(lambda: self._delete(session_id, path))
+
+    def where(self, session_id: str) -> str:
+        """Return the path of the log."""
+        return str(self._log(session_id))
+
+    def _log(self, session_id: str) -> Path:
+        return self.directory / safe_name(check_session_id(session_id)) / _LOG
+
+    def _append(self, session_id: str, path: Path, expected_seq: int, record: bytes) -> int:
+        with _errors(path):
+            for _ in range(_TRIES):
+                with _opened(path, os.O_RDWR | os.O_APPEND) as log:
+                    if log is not None:
+                        return self._append_to(log, session_id, expected_seq, record)
+                if expected_seq:
+                    raise conflict(session_id, str(path))
+                self._create(path)
+            raise _busy()
+
+    def _append_to(self, log: int, session_id: str, expected_seq: int, record: bytes) -> int:
+        found = os.fstat(log)
+        inode, end, seq = self._counted.get(session_id, (0, 0, 0))
+        if (inode, end) != (found.st_ino, found.st_size) or seq != expected_seq:
+            end, seq = _count(log)
+        if seq != expected_seq:
+            raise conflict(session_id, self.where(session_id))
+        if end < found.st_size:
+            os.ftruncate(log, end)
+        _write(log, record, end)
+        self._counted[session_id] = (found.st_ino, end + len(record), seq + 1)
+        return seq + 1
+
+    def _create(self, path: Path) -> None:
+        """Make an empty log, so that it is there after a crash too."""
+        try:
+            self.directory.mkdir(mode=0o700, parents=True)
+            _sync_folder(self.directory.parent)
+        except FileExistsError:
+            pass
+        if not any(self.directory.iterdir()):
+            # Not in a folder that was in use, where it would hide the work of others.
+            (self.directory / ".gitignore").write_text("*\n")
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+        # When the session is deleted just now, its folder goes, and the caller tries again.
+        with suppress(FileNotFoundError):
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | _FLAGS, 0o600))
+            _sync_folder(path.parent)
+        _sync_folder(self.directory)
+
+    def _read(self, session_id: str, path: Path) -> list[bytes]:
+        with _errors(path), _opened(path, os.O_RDONLY) as log:
+            if log is None:
+                return []
+            found = os.fstat(log)
+            data = b"".join(_chunks(log))
+        records = io.BytesIO(data).readlines()
+        if data.endswith(b"\n"):
+            self._counted[session_id] = (found.st_ino, len(data), len(records))
+        return records
+
+    def _list(self, prefix: str) -> Iterator[str]:
+        with _errors(self.directory), suppress(FileNotFoundError), os.scandir(self.directory) as it:
+            for entry in it:
+                session_id = unquote(entry.name)
+                ours = safe_name(session_id) == entry.name and entry.is_dir(follow_symlinks=False)
+                if ours and session_id.startswith(prefix):
+                    with suppress(FileNotFoundError, NotADirectoryError):
+                        # It is empty if its first record could not be written.
+                        if os.lstat(Path(entry.path, _LOG)).st_size:
+                            yield session_id
+
+    def _delete(self, session_id: str, path: Path) -> None:
+        self._counted.pop(session_id, None)
+        with _errors(path):
+            with _opened(path, os.O_RDWR) as log:
+                if log is not None and os.name != "nt":
+                    path.unlink()
+            if os.name == "nt":  # There an open file cannot be removed.
+                path.unlink(missing_ok=True)
+            with suppress(OSError):
+                path.parent.rmdir()
+
+
+@contextmanager
+def _opened(path: Path, how: int) -> Generator[int | None]:
+    """Open a log and lock it; there is None where there is no log."""
+    import portalocker
+
+    # Windows has no shared lock without pywin32.
+    shared = how == os.O_RDONLY and os.name != "nt"
+    kind = portalocker.LockFlags.SHARED if shared else portalocker.LockFlags.EXCLUSIVE
+    for _ in range(_TRIES):
+        if path.parent.is_symlink() or path.is_symlink():
+            raise OSError(errno.ELOOP, "A link stands in the way")
+        try:
+            log = os.open(path, how | _FLAGS)
+        except FileNotFoundError:
+            yield None
+            return
+        try:
+            if not stat.S_ISREG(os.fstat(log).st_mode):
+                raise OSError(errno.EISDIR, "Not a file")
+            try:
+                portalocker.lock(log, kind)
+            except portalocker.LockException as error:
+                raise OSError(errno.ENOLCK, str(error)) from error
+            try:
+                if os.fstat(log).st_nlink:
+                    yield log
+                    return
+                # It was deleted while this waited for the lock.
+            finally:
+                # A process that was forked meanwhile would hold the lock on.
+                portalocker.unlock(log)
+        finally:
+            os.close(log)
+    raise _busy()
+
+
+def _busy() -> OSError:
+    return OSError(errno.EBUSY, "It is deleted again and again")
+
+
+@contextmanager
+def _errors(path: Path) -> Generator[None]:
+    try:
+        yield
+    except OSError as error:
+        fix = _FIXES.get(error.errno or 0, f"Look at the folder, {_ELSEWHERE}")
+        at = error.filename or path
+        raise SessionError(f"{error.strerror or error}: {at}. {fix}") from error
+
+
+def _chunks(log: int) -> Iterator[bytes]:
+    while chunk := os.read(log, _CHUNK):
+        yield chunk
+
+
+def _count(log: int) -> tuple[int, int]:
+    """Return where the last whole record ends, and how many there are."""
+    end, seq, size = 0, 0, 0
+    for chunk in _chunks(log):
+        if found := chunk.count(b"\n"):
+            seq += found
+            end = size + chunk.rindex(b"\n") + 1
+        size += len(chunk)
+    return end, seq
+
+
+def _write(log: int, record: bytes, end: int) -> None:
+    """Write all of a record behind `end` and flush it to the disk, or leave nothing of it."""
+    left = memoryview(record)
+    try:
+        while left:
+            left = left[os.write(log, left) :]
+        _sync(log)
+    except OSError:
+        with suppress(OSError):  # The next one to append cuts it off.
+            os.ftruncate(log, end)
+        raise
+
+
+def _sync(file: int) -> None:
+    if sys.platform == "darwin":
+        import fcntl
+
+        # There fsync leaves it in the drive's own memory; some file systems can do no better.
+        with suppress(OSError):
+            fcntl.fcntl(file, fcntl.F_FULLFSYNC)
+            return
+    os.fsync(file)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Flush what a folder lists; Windows does that by itself."""
+    if os.name != "nt":
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

@@ -1,0 +1,186 @@
+"""Sessions: to run in, to read, to branch off."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+from nbagents.errors import SessionConflict, SessionCorrupt, UserError
+from nbagents.events import DurableEvent, InputRequested
+from nbagents.messages import Message, Usage
+from nbagents.questions import Answers
+from nbagents.record import Journal
+from nbagents.sessions.base import SessionStore, check_session_id
+from nbagents.sessions.diff import Diff
+from nbagents.sessions.log import RunJournal, default_store, forget, open_log
+from nbagents.sessions.records import Redact, encode
+from nbagents.sessions.story import RunRecord, Story
+
+__all__ = ["Begun", "Session"]
+
+R_co = TypeVar("R_co", covariant=True)
+
+
+class Resumable(Protocol[R_co]):
+    """What can go on with a run: an agent, a team."""
+
+    async def run(
+        self, input: None = None, *, session: Session, answers: Answers | None = None
+    ) -> R_co:
+        """Go on with what was cut off in the session."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """What a run begins with."""
+
+    messages: tuple[Message, ...]
+    earlier: tuple[Message, ...] = ()
+    """The conversation that it goes on with."""
+    state: Mapping[str, Any] | None = None
+    journal: Journal | None = None
+    events: Sequence[DurableEvent] = ()
+    """Of a run that was cut off and goes on: all that had happened in it."""
+
+
+class Session:
+    """The record of conversations and teamwork under one id, in a store.
+
+    Run in it: `agent.run("...", session=session)`, or by its id alone. To read it, `await
+    session.load()` first, which reads what is new; then nothing waits.
+    """
+
+    def __init__(
+        self, id: str, *, store: SessionStore | None = None, redact: Redact | None = None
+    ) -> None:
+        """Name a session; nothing is read or written yet.
+
+        Without a `store` it lies where `NBAGENTS_SESSIONS` says, else in `.nbagents/sessions`.
+        `redact` may change events before they are stored. Raises `UserError` for an unfit id.
+        """
+        self.id = check_session_id(id)
+        self.store = store or default_store()
+        self.note = ""
+        """What was wrong in the store, and was mended."""
+        self._redact = redact
+        self._story = Story()
+
+    def __repr__(self) -> str:
+        return f"<Session {self.id!r}: {len(self.runs)} runs, {len(self.events)} events>"
+
+    async def load(self) -> Session:
+        """Read what is new in the store, and return the session.
+
+        Raises `SessionError`; with a record that cannot be read, the session still tells what
+        stands before it, and can be forked.
+        """
+        try:
+            log = await open_log(self.store, self.id, anew=True)
+        except SessionCorrupt as error:
+            self._story = Story(error.events)  # pyright: ignore[reportArgumentType]
+            raise
+        self._story, self.note = log.story, log.note
+        return self
+
+    @property
+    def events(self) -> list[DurableEvent]:
+        """All that happened, in order."""
+        return self._story.events
+
+    @property
+    def agents(self) -> list[str]:
+        """The names of all that ran, also inside of others."""
+        return self._story.agents
+
+    @property
+    def runs(self) -> list[RunRecord]:
+        """The outermost runs."""
+        return list(self._story.runs.values())
+
+    @property
+    def questions(self) -> list[InputRequested]:
+        """The questions that wait for an answer."""
+        return self._story.questions
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """What its agents share: `ctx.state` of the outermost runs."""
+        return self._story.state
+
+    @property
+    def usage(self) -> Usage:
+        """Tokens and money of all its runs."""
+        return self._story.usage
+
+    def messages(self, name: str | None = None) -> list[Message]:
+        """Tell all that was said, or what one agent heard and said, wherever it ran."""
+        return self._story.messages(name)
+
+    def at(self, step: int) -> Session:
+        """Return the session as it was after its first `step` events, to be read or forked."""
+        if not 0 <= step <= len(self.events):
+            raise UserError(
+                f"{self!r} has no step {step}: it has those from 0 to {len(self.events)}."
+            )
+        earlier = Session(self.id, store=self.store, redact=self._redact)
+        earlier._story = Story(self.events[:step])
+        return earlier
+
+    async def fork(self, id: str, at: int | None = None) -> Session:
+        """Begin another session with what stands in this one, or its first `at` events.
+
+        Raises `UserError` when there is a session of that id already.
+        """
+        branch = Session(id, store=self.store, redact=self._redact)
+        if not self.events:
+            await self.load()
+        events = self.events if at is None else self.at(at).events
+        if not events:
+            raise UserError(f"There is nothing in {self!r} to begin {id!r} with.")
+        record = encode([(event, self._redact) for event in events])
+        try:
+            await self.store.append(branch.id, 0, record)
+        except SessionConflict:
+            raise UserError(
+                f"There is a session {id!r} already. Give the branch another id."
+            ) from None
+        return await branch.load()
+
+    def diff(self, other: Session) -> Diff:
+        """Tell what this session and another one do not have in common."""
+        return Diff.of(self.events, other.events)
+
+    async def resume(self, runnable: Resumable[R_co], answers: Answers | None = None) -> R_co:
+        """Let an agent or a team go on with what was cut off, stopped or failed; return its run."""
+        return await runnable.run(session=self, answers=answers)
+
+    async def delete(self) -> None:
+        """Remove the session from its store."""
+        log = await open_log(self.store, self.id)
+        forget(log)
+        await self.store.delete(self.id)
+        self._story = Story()
+
+    async def begin(
+        self, name: str, messages: tuple[Message, ...] | None, *, run_id: str | None = None
+    ) -> Begun:
+        """Make ready for a run: this is what `run(session=...)` does first.
+
+        It goes on with the run `run_id`, or the last one of that name that was cut off when it is
+        asked the same again or there are no `messages`. Raises `UserError` when there is none.
+        """
+        log = await open_log(self.store, self.id)
+        story = self._story = log.story
+        self.note = log.note
+        journal = RunJournal(log, self._redact)
+        run = story.cut_off(name, messages, log.busy) if run_id is None else story.runs[run_id]
+        if run is not None:
+            journal.take(run.run_id)
+            return Begun(run.start.input, story.before(run), None, journal, list(run.events))
+        if messages is None:
+            others = dict.fromkeys(run.name for run in self.runs if run.status != "finished")
+            hint = f" What can go on is {', '.join(others)}." if others else ""
+            raise UserError(f"{name} was not cut off in {self!r}: give it something to do.{hint}")
+        return Begun(messages, story.conversation(name, log.busy), dict(story.state), journal)
