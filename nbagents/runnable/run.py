@@ -7,6 +7,7 @@ import contextlib
 import weakref
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Generic, Literal, TypeVar, cast
 
 from pydantic_core import to_json
@@ -22,6 +23,7 @@ from nbagents.events import (
     RunCancelled,
     RunFailed,
     RunFinished,
+    RunResumed,
     RunStarted,
     messages_of,
 )
@@ -260,8 +262,13 @@ class Run(Generic[T]):
 
     @property
     def seconds(self) -> float:
-        """Wall time from the first event to the last."""
-        return self.events[-1].at - self.events[0].at if self.events else 0.0
+        """Wall time from the first event to the last, without the time that it was cut off."""
+        off = sum(
+            event.at - before.at
+            for before, event in pairwise(self.events)
+            if isinstance(event, RunResumed) and event.run_id == self.run_id
+        )
+        return self.events[-1].at - self.events[0].at - off if self.events else 0.0
 
     @property
     def questions(self) -> list[OpenQuestion]:

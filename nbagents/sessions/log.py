@@ -9,6 +9,7 @@ from collections.abc import Callable, Coroutine
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
+from weakref import WeakValueDictionary
 
 from nbagents._portal import in_loop, in_thread
 from nbagents.errors import SessionError, redact
@@ -22,7 +23,7 @@ __all__ = ["Log", "RunJournal", "default_store", "open_log"]
 
 T = TypeVar("T")
 
-_OPEN_LOGS = 32
+_RECENT_LOGS = 32
 _PLACE = "file:.nbagents/sessions"
 
 
@@ -61,13 +62,16 @@ class Log:
         if self._kept < self._added:  # What others add would be a conflict.
             await self.keep()
             return
-        records = await self._safely(self.store.read(self.id, self._seq), "read")
-        where = self.store.where(self.id)
-        first = self._seq + 1
-        events, self.note = await in_thread(lambda: decode(records, first, where))
+        where, seq = self.store.where(self.id), self._seq
+        records = await self._safely(self.store.read(self.id, seq), "read")
+        events, note = await in_thread(lambda: decode(records, seq + 1, where))
+        if seq != self._seq:  # Somebody here was faster.
+            await self.refresh()
+            return
+        self.note = note
         for event in events:
             self.story.add(event)
-        self._seq += len(records) - bool(self.note)
+        self._seq += len(records) - bool(note)
 
     def add(self, event: DurableEvent, hook: Redact | None) -> None:
         """Take an event that has happened."""
@@ -97,13 +101,18 @@ class Log:
             self._seq = await self._safely(written, "written")
         except SessionError as error:
             self._failure = error
+        except asyncio.CancelledError:
+            cause = "The event loop ended while it was being written; read it anew."
+            self._failure = SessionError(f"{self.where}: {cause}")
+            raise
         except Exception as error:  # noqa: BLE001 - whatever the hook for redaction raises
             problem = redact(f"{type(error).__name__}: {error}")
             self._failure = SessionError(f"{self.where} could not be written down. {problem}")
-        if self._failure is not None:
-            forget(self)
-        self._kept += len(batch)
-        self._writing = None
+        finally:
+            if self._failure is not None:
+                forget(self)
+            self._kept += len(batch)
+            self._writing = None
 
     @property
     def where(self) -> str:
@@ -123,9 +132,6 @@ class Log:
     async def _at_home(self, make: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Do it in the loop in which the session was opened, or here when that has ended."""
         if self._loop.is_closed() or not self._loop.is_running():
-            if self._writing is not None:
-                forget(self)
-                raise SessionError(f"{self.where} was being written when its event loop ended.")
             self._loop = asyncio.get_running_loop()
             await make()
         else:
@@ -173,30 +179,34 @@ class RunJournal:
             del self._log.under_way[self._run_id]
 
 
-_logs: OrderedDict[tuple[int, str], Log] = OrderedDict()
+_open: WeakValueDictionary[tuple[int, str], Log] = WeakValueDictionary()
+_recent: OrderedDict[tuple[int, str], Log] = OrderedDict()
+"""Those that are not read anew though nothing uses them just now."""
 
 
 async def open_log(store: SessionStore, session_id: str, *, anew: bool = False) -> Log:
     """Return the session as this process has it; read it when that is not so, or `anew`."""
     key = (id(store), session_id)
-    log = _logs.get(key)
+    log = _open.get(key)
     if log is None:
         log = Log(store, session_id)
         await log.refresh()
-        # Somebody else may have been as fast.
-        log = _logs.setdefault(key, log)
+        log = _open.setdefault(key, log)  # Somebody else may have been as fast.
     elif anew:
         await log.refresh()
-    _logs.move_to_end(key)
-    while len(_logs) > _OPEN_LOGS:
-        _logs.popitem(last=False)
+    _recent[key] = log
+    _recent.move_to_end(key)
+    while len(_recent) > _RECENT_LOGS:
+        _recent.popitem(last=False)
     return log
 
 
 def forget(log: Log) -> None:
     """Read the session anew the next time: it is not as this process believes."""
-    if _logs.get((id(log.store), log.id)) is log:
-        del _logs[id(log.store), log.id]
+    key = (id(log.store), log.id)
+    if _open.get(key) is log:
+        del _open[key]
+        _recent.pop(key, None)
 
 
 def default_store() -> SessionStore:

@@ -1,0 +1,380 @@
+"""The log: what is written when, what is read back, and what is said when it cannot be."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from nbagents import (
+    Agent,
+    FileStore,
+    Graph,
+    MemoryStore,
+    MessageFinished,
+    RunContext,
+    Say,
+    ScriptedModel,
+    Session,
+    SessionCorrupt,
+    SessionError,
+    TextPart,
+    TurnStarted,
+    UserError,
+    tool,
+)
+from nbagents.sessions.records import decode, encode
+
+
+class CountingStore(MemoryStore):
+    """Keeps what it was asked to do."""
+
+    def __init__(self, durable: str = "exact") -> None:
+        super().__init__()
+        self.durable = durable
+        self.appended: list[bytes] = []
+        self.reads = 0
+
+    async def append(self, session_id: str, expected_seq: int, record: bytes) -> int:
+        seq = await super().append(session_id, expected_seq, record)
+        self.appended.append(record)
+        return seq
+
+    async def read(self, session_id: str, after: int = 0) -> list[bytes]:
+        self.reads += 1
+        return await super().read(session_id, after)
+
+
+@tool
+def work(what: str = "") -> str:
+    """Work."""
+    return f"did {what}"
+
+
+def worker(turns: int = 1, text: str = "Done.") -> Agent:
+    steps = [Say(calls=[("work", {})])] * turns
+    return Agent("worker", model=ScriptedModel(*steps, text), tools=[work])
+
+
+def types(record: bytes) -> list[str]:
+    return [event["type"] for event in json.loads(record)["events"]]
+
+
+async def test_a_plain_turn_is_one_record_and_nothing_is_read():
+    store = CountingStore("turn")
+    session = await Session("s", store=store).load()
+    store.reads = 0
+    await Agent("a", model=ScriptedModel("one", "two")).run("go", session=session)
+    assert [types(record) for record in store.appended] == [
+        ["run_started", "message_finished", "run_finished"]
+    ]
+    assert store.reads == 0
+
+
+async def test_ten_tool_turns_are_eleven_records():
+    store = CountingStore("turn")
+    await worker(10).run("go", session=Session("s", store=store))
+    assert len(store.appended) == 11
+    assert types(store.appended[1]) == ["message_finished", "tool_started", "tool_finished"]
+
+
+async def test_an_exact_store_has_each_tool_before_it_runs():
+    store, seen = CountingStore(), []
+
+    @tool
+    def look() -> str:
+        """Look."""
+        seen.append(types(store.appended[-1]))
+        return "ok"
+
+    @tool(idempotent=True)
+    def peek() -> str:
+        """Look again."""
+        seen.append(types(store.appended[-1]))
+        return "ok"
+
+    steps = [Say(calls=[("look", {})]), Say(calls=[("peek", {})]), "Done."]
+    agent = Agent("a", model=ScriptedModel(*steps), tools=[look, peek])
+    await agent.run("go", session=Session("s", store=store))
+    assert seen == [["run_started", "message_finished", "tool_started"], ["tool_finished"]]
+
+
+async def test_what_was_seen_before_a_turn_is_stored_when_the_turn_begins():
+    store, turns = CountingStore("turn"), 0
+    seen: list[object] = []
+    async with worker(5).stream("go", session=Session("s", store=store)) as stream:
+        async for event in stream:
+            if isinstance(event, TurnStarted) and event.turn > 1:
+                stored = [kind for record in store.appended for kind in types(record)]
+                assert stored[: len(seen)] == seen
+                turns += 1
+            elif "delta" not in event.type and event.type != "turn_started":
+                seen.append(event.type)
+    assert turns == 5
+
+
+async def test_twenty_nodes_at_once_are_written_in_the_order_in_which_things_happened():
+    store = CountingStore()
+    nodes = {f"n{number}": replace(worker(3), name=f"w{number}") for number in range(20)}
+    nodes = {
+        name: agent.replaced(model=ScriptedModel(*[Say(calls=[("work", {})])] * 3, agent.name))
+        for name, agent in nodes.items()
+    }
+    run = await Graph("g", nodes, []).run("go", session=Session("s", store=store))
+    stored, note = decode([*store.appended], 1, "s")
+    assert ([event.seq for event in stored], note) == ([event.seq for event in run.events], "")
+    assert stored == run.events
+    session = await Session("s", store=store).load()
+    for number in range(20):
+        assert session.messages(f"w{number}")[-1].text == f"w{number}"
+    assert len(store.appended) < len(stored) / 3
+
+
+@pytest.fixture
+async def kept(tmp_path: Path) -> tuple[Path, FileStore]:
+    """Make a session of five turns, and give its file."""
+    store = FileStore(tmp_path)
+    agent = Agent("a", model=ScriptedModel(*"12345"))
+    for number in range(5):
+        await agent.run(f"ask {number}", session=Session("s", store=store))
+    return tmp_path / "s" / "log.jsonl", FileStore(tmp_path)
+
+
+async def test_a_torn_last_record_is_left_out_and_reported_and_the_next_takes_its_place(kept):
+    path, store = kept
+    path.write_bytes(path.read_bytes()[:-20])
+    session = await Session("s", store=store).load()
+    assert session.note == (
+        f"Record 5 of {path} was torn by a crash while it was written, and is left out."
+    )
+    assert [run.status for run in session.runs] == ["finished"] * 4
+    await Agent("a", model=ScriptedModel("again")).run("ask 4", session=session)
+    again = await Session("s", store=FileStore(path.parents[1])).load()
+    assert (again.note, again.messages()[-1].text, len(again.runs)) == ("", "again", 5)
+
+
+async def test_a_file_that_was_cut_off_at_any_byte_is_read_up_to_there(kept):
+    path, _ = kept
+    data = path.read_bytes()
+    ends = [match.end() for match in re.finditer(b"\n", data)]
+    for size in range(0, len(data), 97):
+        path.write_bytes(data[:size])
+        session = await Session("s", store=FileStore(path.parents[1])).load()
+        assert len(session.runs) == sum(end <= size for end in ends)
+
+
+@pytest.mark.parametrize(
+    ("rubbish", "why"),
+    [
+        (b"\x00\xff rubbish\n", "is not JSON"),
+        (b'{"v":1,"events":[{"type":"run_started"}]}\n', "cannot be read"),
+        (b'{"v":1,"events":[{"type":"dream"}]}\n', "tells of something .* Upgrade nbagents"),
+        (b'{"v":2,"things":[]}\n', r"by a newer version \(format 2.*Upgrade nbagents"),
+        (b"[]\n", "is no record of nbagents"),
+        (b"\n", "is not JSON"),
+    ],
+)
+async def test_a_record_that_cannot_be_read_is_named_and_what_stands_before_it_can_be(
+    kept, rubbish, why
+):
+    path, store = kept
+    lines = path.read_bytes().splitlines(keepends=True)
+    lines[2] = rubbish
+    path.write_bytes(b"".join(lines))
+    session = Session("s", store=store)
+    with pytest.raises(SessionCorrupt, match=f"Record 3 of {re.escape(str(path))} .*{why}"):
+        await session.load()
+    assert [run.start.input[0].text for run in session.runs] == ["ask 0", "ask 1"]
+    with pytest.raises(SessionCorrupt, match="Record 3"):
+        await Agent("a", model=ScriptedModel("x")).run("go", session=Session("s", store=store))
+    saved = await session.fork("saved")
+    assert (await Agent("a", model=ScriptedModel("x")).run("go", session=saved)).output == "x"
+
+
+async def test_no_key_reaches_the_store(monkeypatch, kept):
+    path, store = kept
+    monkeypatch.setenv("MY_API_KEY", 'very"secret\\value')
+
+    @tool
+    def leak() -> str:
+        """Leak."""
+        return 'a very"secret\\value\nsk-abcdef1234567890 b'
+
+    agent = Agent("a", model=ScriptedModel(Say(calls=[("leak", {})]), "Fine."), tools=[leak])
+    run = await agent.run("Bearer abcdefghijk", session=Session("s", store=store))
+    assert "very" in str(run.events)
+    text = path.read_text()
+    assert "very" not in text
+    assert "abcdef" not in text
+    stored = (await Session("s", store=FileStore(path.parents[1])).load()).events
+    assert stored[-3].result.text == "a [redacted]\n[redacted] b"
+
+
+async def test_a_hook_may_change_what_is_stored_and_not_what_runs(tmp_path):
+    def hide(event):
+        if isinstance(event, MessageFinished):
+            return replace(event, message=replace(event.message, parts=(TextPart("hidden"),)))
+        return event
+
+    session = Session("s", store=FileStore(tmp_path), redact=hide)
+    run = await Agent("a", model=ScriptedModel("plain")).run("go", session=session)
+    assert run.text == "plain"
+    again = await Session("s", store=FileStore(tmp_path)).load()
+    assert again.messages("a")[-1].text == "hidden"
+
+
+async def test_a_hook_that_fails_ends_the_run_and_names_itself(tmp_path):
+    def broken(event):
+        raise KeyError("nothing")
+
+    session = Session("s", store=FileStore(tmp_path), redact=broken)
+    with pytest.raises(SessionError, match=r"written down\. KeyError: 'nothing'"):
+        await Agent("a", model=ScriptedModel("plain")).run("go", session=session)
+
+
+@pytest.mark.parametrize("text", ["\ud800 alone", "\x00\u2028\x1b", "𝕏" * 5000])
+async def test_any_text_can_be_stored(tmp_path, text):
+    session = Session("s", store=FileStore(tmp_path))
+    await Agent("a", model=ScriptedModel(Say(text=text))).run(text, session=session)
+    again = await Session("s", store=FileStore(tmp_path)).load()
+    expected = text.encode("utf-8", "replace").decode()
+    assert [message.text for message in again.messages()] == [expected, expected]
+
+
+async def test_a_store_that_fails_in_its_own_way_is_told_as_a_session_error():
+    class Broken(MemoryStore):
+        async def append(self, session_id: str, expected_seq: int, record: bytes) -> int:
+            raise ConnectionError("no line")
+
+    agent = Agent("a", model=ScriptedModel("plain"))
+    with pytest.raises(
+        SessionError, match=r"The session 's' \(.*written. ConnectionError: no line"
+    ):
+        await agent.run("go", session=Session("s", store=Broken()))
+
+
+async def test_a_store_that_fails_in_the_middle_loses_nothing_before():
+    class Full(CountingStore):
+        async def append(self, session_id: str, expected_seq: int, record: bytes) -> int:
+            if len(self.appended) == 2 and not self.has_room:
+                raise SessionError("The disk is full.")
+            return await super().append(session_id, expected_seq, record)
+
+        has_room = False
+
+    store = Full("turn")
+    with pytest.raises(SessionError, match="disk is full"):
+        await worker(3).run("go", session=Session("s", store=store))
+    store.has_room = True
+    session = await Session("s", store=store).load()
+    assert [run.status for run in session.runs] == ["cut off"]
+    agent = worker().replaced(model=ScriptedModel(Say(calls=[("work", {})]), "Done."))
+    run = await agent.run("go", session=session)
+    assert (run.output, len(run.messages)) == ("Done.", 8)
+
+
+async def test_what_was_written_is_what_is_read():
+    events = [(event, None) for event in (await worker().run("go")).events]
+    assert decode([encode(events), encode(events)], 1, "s")[0] == [e for e, _ in events] * 2
+
+
+async def test_the_state_is_kept_with_all_that_is_done_to_it():
+    store = MemoryStore()
+
+    def change(ctx: RunContext) -> str:
+        ctx.state["list"] = [1]
+        ctx.state["gone"] = True
+        return ""
+
+    def change_more(ctx: RunContext) -> str:
+        ctx.state["list"].append(2)
+        del ctx.state["gone"]
+        return ""
+
+    graph = Graph("g", {"a": change, "b": change_more}, [("a", "b")])
+    run = await graph.run("go", session=Session("s", store=store))
+    changes = [(e.key, e.value, e.removed) for e in run.events if e.type == "state_changed"]
+    assert changes == [
+        ("list", [1], False),
+        ("gone", True, False),
+        ("gone", None, True),
+        ("list", [1, 2], False),
+    ]
+    session = await Session("s", store=store).load()
+    assert session.state == {"list": [1, 2]}
+
+    def look(ctx: RunContext) -> str:
+        return str(ctx.state)
+
+    assert (await Graph("h", {"look": look}, []).run("go", session=session)).output == str(
+        {"list": [1, 2]}
+    )
+
+
+async def test_a_state_that_is_no_json_is_refused():
+    def change(ctx: RunContext) -> str:
+        ctx.state["table"] = object()
+        return ""
+
+    with pytest.raises(UserError, match=r"ctx.state\['table'\] is not JSON \(object\)"):
+        await Graph("g", {"a": change}, []).run("go")
+
+
+async def test_a_session_that_is_read_by_many_at_once_is_read_once(kept):
+    _, store = kept
+    sessions = [Session("s", store=store) for _ in range(10)]
+    await asyncio.gather(*(session.load() for session in sessions))
+    assert [len(session.runs) for session in sessions] == [5] * 10
+    assert [len(session.events) for session in sessions] == [15] * 10
+
+
+async def test_more_sessions_than_are_kept_in_mind_are_as_good(tmp_path):
+    store = FileStore(tmp_path)
+    agent = Agent("a", model=ScriptedModel("x", repeat=True))
+    for _ in range(2):
+        await asyncio.gather(
+            *(agent.run("go", session=Session(f"s{number}", store=store)) for number in range(50))
+        )
+    for number in range(50):
+        assert len((await Session(f"s{number}", store=store).load()).runs) == 2
+
+
+def test_a_loop_that_ends_in_the_middle_leaves_a_run_that_goes_on(tmp_path):
+    async def leave() -> None:
+        begun = asyncio.Event()
+
+        @tool(idempotent=True)
+        async def wait() -> str:
+            """Wait."""
+            begun.set()
+            await asyncio.Event().wait()
+            return ""
+
+        model = ScriptedModel(Say(calls=[("work", {})]), Say(calls=[("wait", {})]))
+        agent = Agent("a", model=model, tools=[work, wait])
+        session = Session("s", store=FileStore(tmp_path))
+        task = asyncio.create_task(agent.run("go", session=session))
+        await begun.wait()
+        assert not task.done()
+
+    async def go_on() -> list[str]:
+        @tool(idempotent=True)
+        async def wait() -> str:
+            """Wait."""
+            return "waited"
+
+        agent = Agent("a", model=ScriptedModel("Done."), tools=[work, wait])
+        run = await agent.run("go", session=Session("s", store=FileStore(tmp_path)))
+        return [
+            part.text
+            for message in run.messages
+            for part in message.parts
+            if part.type != "tool_call"
+        ]
+
+    asyncio.run(leave())
+    assert asyncio.run(go_on()) == ["go", "did ", "waited", "Done."]

@@ -1,0 +1,380 @@
+"""A session to be read, branched off, compared; and what is said when it goes on as another one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Annotated, Any
+
+import pytest
+from pydantic import BaseModel, Field
+
+from nbagents import (
+    Agent,
+    FilePart,
+    Graph,
+    InputReceived,
+    InputRequested,
+    MemoryStore,
+    Question,
+    Result,
+    Run,
+    RunContext,
+    RunResumed,
+    Say,
+    ScriptedModel,
+    Session,
+    SessionConflict,
+    SessionError,
+    Swarm,
+    Usage,
+    UserError,
+    handoff_to_user,
+    tool,
+)
+
+
+@pytest.fixture
+def store():
+    return MemoryStore()
+
+
+async def talk(store: MemoryStore, *asked: str) -> Session:
+    session = Session("s", store=store)
+    for number, text in enumerate(asked):
+        spent = Usage(10, number)
+        await Agent("a", model=ScriptedModel(Say(text=f"to {text}", usage=spent))).run(
+            text, session=session
+        )
+    return await session.load()
+
+
+async def test_it_tells_runs_agents_messages_and_usage(store):
+    session = await talk(store, "one", "two")
+    assert repr(session) == "<Session 's': 2 runs, 6 events>"
+    assert session.agents == ["a"]
+    assert [message.text for message in session.messages()] == ["one", "to one", "two", "to two"]
+    assert (session.usage.input_tokens, session.usage.output_tokens) == (20, 1)
+    assert [run.usage.output_tokens for run in session.runs] == [0, 1]
+    assert (session.questions, session.state, session.note) == ([], {}, "")
+
+
+async def test_it_tells_what_agents_said_deep_inside_of_others(store):
+    inner = Agent("inner", model=ScriptedModel("deep"))
+    ask = Say(calls=[("inner", {"message": "well?"})])
+    outer = Agent("outer", model=ScriptedModel(ask, "Fine."), tools=[inner])
+    await Graph("g", {"outer": outer}, []).run("go", session=Session("s", store=store))
+    session = await Session("s", store=store).load()
+    assert session.agents == ["g", "outer", "inner"]
+    assert [message.text for message in session.messages("inner")] == ["well?", "deep"]
+    assert [message.text for message in session.messages("g")] == ["go", "Fine."]
+
+
+async def test_a_fork_has_what_was_before_and_goes_its_own_way(store):
+    session = await talk(store, "one", "two")
+    fork = await session.fork("f", at=3)
+    model = ScriptedModel("else")
+    await Agent("a", model=model).run("three", session=fork)
+    assert [message.text for message in model.requests[0].messages] == ["one", "to one", "three"]
+    assert len((await session.load()).runs) == 2
+    diff = session.diff(await fork.load())
+    assert diff.common == 3
+    assert str(diff).splitlines() == [
+        "  3 events in common",
+        "- a: began with two",
+        "- a: to two",
+        "- a: finished",
+        "+ a: began with three",
+        "+ a: else",
+        "+ a: finished",
+    ]
+
+
+async def test_a_step_of_the_past_can_be_looked_at_and_branched_off(store):
+    session = await talk(store, "one", "two")
+    seen = [len(session.at(step).messages()) for step in range(len(session.events) + 1)]
+    assert seen == [0, 0, 2, 2, 2, 4, 4]
+    branch = await session.at(3).fork("f")
+    assert [run.status for run in branch.runs] == ["finished"]
+    assert [run.status for run in session.at(4).runs] == ["finished", "cut off"]
+    with pytest.raises(UserError, match="has no step 7: it has those from 0 to 6"):
+        session.at(7)
+
+
+async def test_a_fork_never_takes_the_place_of_another_session(store):
+    session = await talk(store, "one")
+    await session.fork("f")
+    with pytest.raises(UserError, match="There is a session 'f' already"):
+        await session.fork("f")
+    with pytest.raises(UserError, match=r"nothing in .* to begin 'g' with"):
+        await Session("new", store=store).fork("g")
+    with pytest.raises(UserError, match="cannot be the id"):
+        await session.fork("../f")
+
+
+async def test_a_deleted_session_begins_anew(store):
+    session = await talk(store, "one")
+    await session.delete()
+    assert (await store.list(), session.runs) == ([], [])
+    model = ScriptedModel("again")
+    await Agent("a", model=model).run("one", session=Session("s", store=store))
+    assert len(model.requests[0].messages) == 1
+
+
+async def test_an_id_is_enough_and_the_setting_says_where(monkeypatch, tmp_path):
+    monkeypatch.setenv("NBAGENTS_SESSIONS", f"file:{tmp_path}/there")
+    await Agent("a", model=ScriptedModel("x")).run("go", session="work")
+    assert (tmp_path / "there" / "work" / "log.jsonl").exists()
+    monkeypatch.delenv("NBAGENTS_SESSIONS")
+    monkeypatch.chdir(tmp_path)
+    await Agent("a", model=ScriptedModel("x")).run("go", session="work")
+    assert (tmp_path / ".nbagents" / "sessions" / "work" / "log.jsonl").exists()
+    with pytest.raises(UserError, match="cannot be the id"):
+        await Agent("a", model=ScriptedModel("x")).run("go", session="a/b")
+
+
+def cut_off(name: str = "a", **declared: Any) -> Agent:
+    """Make an agent that asks a person, and so can be left in the middle."""
+    model = ScriptedModel(Say(calls=[("handoff_to_user", {"question": "Where?"})]), name="old")
+    return Agent(name, model=model, tools=[handoff_to_user], **declared)
+
+
+@tool
+def more() -> str:
+    """Do more."""
+    return ""
+
+
+async def test_another_model_and_other_tools_are_noted(store):
+    session = Session("s", store=store)
+    await cut_off().run("go", session=session)
+    other = Agent("a", model=ScriptedModel("Fine.", name="new"), tools=[handoff_to_user, more])
+    run = await other.run("go", session=session, answers=["here"])
+    [resumed] = [event for event in run.events if isinstance(event, RunResumed)]
+    assert resumed.note == (
+        "The model of a was scripted:old, and is scripted:new now. a has now also: more."
+    )
+    assert (run.output, resumed.model) == ("Fine.", "scripted:new")
+
+
+class Trip(BaseModel):
+    place: str
+
+
+@pytest.mark.parametrize("goes_on", [True, False])
+async def test_another_type_of_answer_is_asked_about(store, goes_on):
+    session = Session("s", store=store)
+    await cut_off().run("go", session=session)
+    final = Say(calls=[("final_answer", {"place": "Rome"})])
+    other = Agent("a", model=ScriptedModel(final), tools=[handoff_to_user], output_type=Trip)
+    waiting = await other.run("go", session=session)
+    question = waiting.questions[0]
+    assert question.prompt == (
+        "The answers of a were text, and are Trip (place) now. Go on all the same?"
+    )
+    if goes_on:
+        run = await waiting.resume([True])
+        assert (await run.resume(["here"])).output == Trip(place="Rome")
+    else:
+        with pytest.raises(UserError, match=r"are Trip .* It does not go on"):
+            await waiting.resume([False])
+
+
+async def test_a_part_that_is_missing_is_asked_about(store):
+    session = Session("s", store=store)
+    ask = Question("Sure?", bool)
+    graph = Graph("g", {"one": cut_off("one"), "two": ask}, [("one", "two")])
+    await graph.run("go", session=session)
+    smaller = Graph("g", {"one": Agent("one", model=ScriptedModel("Fine."))}, [])
+    waiting = await smaller.run("go", session=session)
+    assert [q.prompt for q in waiting.questions] == ["g has no longer: two. Go on all the same?"]
+
+
+@dataclass
+class Bird:
+    name: str
+    seen: date
+
+
+def stopping(first: Any, second: Any) -> Graph:
+    """Make a graph whose second node asks, and is then given what the first one made."""
+
+    async def node(first: Any, ctx: RunContext) -> object:
+        await ctx.ask("Well?")
+        return second(first)
+
+    return Graph("g", {"first": first, "node": node}, [("first", "node")])
+
+
+def bird() -> Bird:
+    return Bird("robin", date(2026, 3, 1))
+
+
+def birds() -> list[Bird]:
+    return [bird()]
+
+
+def trip() -> Annotated[Trip | None, Field()]:
+    return Trip(place="Rome")
+
+
+def plain():
+    return {"a": [1, None, {"b": "c"}]}
+
+
+PICTURE = FilePart("image/png", b"\x89PNG", name="x.png")
+
+
+def picture():
+    return [PICTURE, "text"]
+
+
+def with_files():
+    return Result("told", (PICTURE,))
+
+
+def number() -> float:
+    return 1.5
+
+
+@pytest.mark.parametrize("first", [bird, birds, trip, plain, picture, number])
+async def test_what_a_node_had_given_comes_back_in_its_type(store, first):
+    run = await stopping(first, repr).run("go", session=Session("s", store=store))
+    assert run.status == "waiting"
+    cut = await Session("s", store=store).fork("elsewhere")
+    again = await stopping(first, repr).run("go", session=cut, answers=["x"])
+    assert again.output == repr(first())
+
+
+async def test_files_beside_an_output_come_back_too(store):
+    async def node(first: Result, ctx: RunContext) -> object:
+        await ctx.ask("Well?")
+        return [first.output, *first.files]
+
+    graph = Graph("g", {"first": with_files, "node": node}, [("first", "node")])
+    session = Session("s", store=store)
+    await graph.run("go", session=session)
+    cut = await session.fork("elsewhere")
+    assert (await graph.run("go", session=cut, answers=["x"])).output == ["told", PICTURE]
+
+
+def table():
+    return {1, 2}
+
+
+async def test_what_no_record_can_hold_is_said_when_it_is_needed(store):
+    run = await stopping(table, str).run("go", session=Session("s", store=store))
+    assert (await run.resume(["x"])).output == "{1, 2}"
+    cut = await Session("s", store=store).fork("elsewhere", at=6)
+    with pytest.raises(SessionError, match=r"'first' had given a set, .* Return JSON values"):
+        await stopping(table, str).run("go", session=cut, answers=["x"])
+
+
+async def test_a_secret_is_asked_for_again(store):
+    key = Annotated[str, Field(json_schema_extra={"format": "password"})]
+
+    async def node(ctx: RunContext) -> str:
+        secret = await ctx.ask(Question("Key?", key))
+        await ctx.ask("Which?")
+        return f"{len(secret)}"
+
+    graph = Graph("g", {"node": node}, [])
+    session = Session("s", store=store)
+    run = await graph.run("go", session=session, answers={"Key?": "hush"})
+    assert [question.prompt for question in run.questions] == ["Which?"]
+    cut = await session.fork("elsewhere")
+    again = await graph.run("go", session=cut)
+    assert [(question.id, question.prompt) for question in again.questions] == [("q1", "Key?")]
+    end = await (await again.resume(["hushed"])).resume(["x"])
+    assert (end.output, "hush" in str(end.events)) == ("6", False)
+
+
+async def test_an_answer_that_was_given_is_not_asked_for_again(store):
+    async def node(ctx: RunContext) -> str:
+        one = await ctx.ask(Question("How many?", int))
+        return f"{one + 1} {await ctx.ask('Which?')}"
+
+    graph = Graph("g", {"node": node}, [])
+    session = Session("s", store=store)
+    await graph.run("go", session=session, answers={"How many?": 1})
+    cut = await session.fork("elsewhere")
+    run = await graph.run("go", session=cut, answers={"Which?": "x"})
+    assert run.output == "2 x"
+    asked = [event.question_id for event in run.events if isinstance(event, InputRequested)]
+    answered = [event.question_id for event in run.events if isinstance(event, InputReceived)]
+    assert (asked, answered) == (["q1", "q2"], ["q1", "q2"])
+
+
+def counted(done: list[str], *, idempotent: bool) -> Agent:
+    @tool(idempotent=idempotent)
+    async def ask_inside(ctx: RunContext) -> str:
+        """Ask."""
+        done.append("begun")
+        return await ctx.ask("Which?")
+
+    def answer(request: Any) -> str:
+        return request.messages[-1].parts[0].text
+
+    model = ScriptedModel(
+        lambda request: (
+            Say(calls=[("ask_inside", {})]) if len(request.messages) == 1 else answer(request)
+        ),
+        repeat=True,
+    )
+    return Agent("a", model=model, tools=[ask_inside])
+
+
+async def waiting_elsewhere(store: MemoryStore, agent: Agent) -> Run:
+    session = Session("s", store=store)
+    await agent.run("go", session=session)
+    return await agent.run("go", session=await session.fork("elsewhere"))
+
+
+async def test_a_tool_that_may_run_twice_asks_its_question_again(store):
+    done: list[str] = []
+    run = await waiting_elsewhere(store, counted(done, idempotent=True))
+    assert [(question.id, question.prompt) for question in run.questions] == [("q1", "Which?")]
+    assert ((await run.resume(["x"])).output, done) == ("x", ["begun", "begun"])
+
+
+async def test_a_tool_that_may_not_run_twice_is_only_run_again_when_the_person_says_so(store):
+    done: list[str] = []
+    run = await waiting_elsewhere(store, counted(done, idempotent=False))
+    [question] = run.questions
+    assert question.prompt == (
+        "ask_inside was cut off while it waited for an answer. Run it again from its start?"
+    )
+    assert (question.asked.reason, done) == (
+        "What it did before it asked would be done twice.",
+        ["begun"],
+    )
+    run = await run.resume([True])
+    assert [(question.id, question.prompt) for question in run.questions] == [("q1", "Which?")]
+    assert ((await run.resume(["x"])).output, done) == ("x", ["begun", "begun"])
+
+
+async def test_and_the_model_is_told_when_the_person_does_not(store):
+    done: list[str] = []
+    run = await waiting_elsewhere(store, counted(done, idempotent=False))
+    end = await run.resume([False])
+    assert end.output.startswith("The run was cut off while this tool ran: it may have done")
+    assert done == ["begun"]
+
+
+async def test_a_conflict_names_the_way_out(store):
+    here, there = (Session("s", store=store) for _ in range(2))
+    await store.append("s", 0, b'{"v":1,"events":[]}\n')
+    await here.load()
+    await store.append("s", 1, b'{"v":1,"events":[],"x":1}\n')
+    with pytest.raises(SessionConflict, match=r"Reload it.*fork"):
+        await Agent("a", model=ScriptedModel("x")).run("go", session=there)
+
+
+async def test_a_swarm_that_answered_is_not_asked_again_as_a_node(store):
+    model = ScriptedModel("said")
+    swarm = Swarm("swarm", [Agent("member", model=model)])
+    graph = Graph("g", {"swarm": swarm, "ask": Question("Sure?", bool)}, [("swarm", "ask")])
+    session = Session("s", store=store)
+    await graph.run("go", session=session)
+    run = await graph.run("go", session=await session.fork("elsewhere"), answers=[True])
+    assert (run.output, len(model.requests)) == (True, 1)
