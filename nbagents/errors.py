@@ -155,9 +155,13 @@ class SessionConflict(SessionError):
 
 
 class SessionCorrupt(SessionError):
-    """A record of a session cannot be read; `events` are all that stand before it."""
+    """A record of a session cannot be read; `events` are all that stand before it.
+
+    A store that misses a record may say by `records` what stands before that one.
+    """
 
     events: Sequence[object] = ()
+    records: Sequence[bytes] = ()
 
 
 class LimitReached(NbAgentsError):

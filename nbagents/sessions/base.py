@@ -89,8 +89,8 @@ def check_session_id(session_id: str) -> str:
 def conflict(session_id: str, where: str) -> SessionConflict:
     """Make the error for a session in which somebody else was faster; `where` is where it lies."""
     return SessionConflict(
-        f"Somebody else wrote to session {session_id!r} ({where}). "
-        f"Reload it: %session {session_id}, or branch off: %session fork {session_id} NEW"
+        f"Somebody else wrote to session {session_id!r} ({where}) meanwhile; nothing is overwritten. "
+        "Run again to go on from there, or branch off: %session fork NEW"
     )
 
 

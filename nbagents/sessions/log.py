@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from weakref import WeakValueDictionary
 
 from nbagents._portal import in_loop, in_thread
-from nbagents.errors import SessionError, redact
+from nbagents.errors import SessionCorrupt, SessionError, redact
 from nbagents.events import DurableEvent
 from nbagents.sessions.address import store_from
 from nbagents.sessions.base import SessionStore
@@ -63,7 +63,12 @@ class Log:
             await self.keep()
             return
         where, seq = self.store.where(self.id), self._seq
-        records = await self._safely(self.store.read(self.id, seq), "read")
+        try:
+            records = await self._safely(self.store.read(self.id, seq), "read")
+        except SessionCorrupt as error:
+            before = decode(error.records, seq + 1, where)[0]
+            error.events = [*self.story.events, *before]
+            raise
         events, note = await in_thread(lambda: decode(records, seq + 1, where))
         if seq != self._seq:  # Somebody here was faster.
             await self.refresh()

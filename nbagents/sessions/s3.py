@@ -5,61 +5,21 @@ from __future__ import annotations
 import asyncio
 import io
 import re
-import threading
-from collections.abc import Generator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, NamedTuple
 from urllib.parse import unquote
 
-from nbagents._optional import require
 from nbagents._portal import in_thread
-from nbagents.errors import NbAgentsError, SessionCorrupt, SessionError, redact
+from nbagents.errors import NbAgentsError, SessionCorrupt, SessionError
 from nbagents.sessions.base import Durable, check_session_id, conflict, safe_name
+from nbagents.sessions.bucket import AT_ONCE, TRIES, Bucket
 
 __all__ = ["S3Store"]
 
 _LOOSE = 32
-# More would be faster, but as each keeps Python busy in between, the loop would wait.
-_AT_ONCE = 8
-_TRIES = 5
-_BATCH = 1000
-_CONNECT_SECONDS = 5
-_READ_SECONDS = 30
 _RECORD = re.compile(r"(\d{12})\.jsonl")
 _COPY = re.compile(r"compact/[^/]+/(\d{12})-(\d{12})\.jsonl")
-
-_CREDENTIALS = "Set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, anew."
-_REGION = "Set AWS_REGION to the region of the bucket."
-_BUSY = "It was asked several times. Run it again later."
-_UNREACHED = "Look at your network, and at AWS_ENDPOINT_URL_S3 if you have set it."
-# What is wrong, by its code or the name of botocore's class, and what to do about it.
-_FIXES = {
-    "NoSuchBucket": "Create the bucket, or name another: "
-    "%nbagents config sessions=s3://BUCKET/PREFIX",
-    "AccessDenied": "Allow s3:PutObject, s3:GetObject, s3:DeleteObject and s3:ListBucket on it.",
-    "InvalidAccessKeyId": _CREDENTIALS,
-    "SignatureDoesNotMatch": _CREDENTIALS,
-    "ExpiredToken": _CREDENTIALS,
-    "InvalidToken": _CREDENTIALS,
-    "NoCredentialsError": _CREDENTIALS,
-    "PartialCredentialsError": _CREDENTIALS,
-    "CredentialRetrievalError": _CREDENTIALS,
-    "TokenRetrievalError": _CREDENTIALS,
-    "ProfileNotFound": _CREDENTIALS,
-    "RequestTimeTooSkewed": "Set the clock of this machine.",
-    "NoRegionError": _REGION,
-    "PermanentRedirect": _REGION,
-    "AuthorizationHeaderMalformed": _REGION,
-    "SlowDown": _BUSY,
-    "ServiceUnavailable": _BUSY,
-    "InternalError": _BUSY,
-    "RequestTimeout": _BUSY,
-    "500": _BUSY,
-    "503": _BUSY,
-    "HTTPClientError": _UNREACHED,
-    "ConnectionError": _UNREACHED,
-    "ParamValidationError": "Correct the name of the bucket, or put_options.",
-}
 
 
 class _Copy(NamedTuple):
@@ -101,7 +61,7 @@ class S3Store:
         self.bucket = bucket
         self.prefix = f"{prefix.strip('/')}/".lstrip("/")
         self.durable: Durable = durable
-        self._s3 = _Bucket(bucket, client, put_options or {})
+        self._s3 = Bucket(bucket, client, put_options or {})
 
     async def append(self, session_id: str, expected_seq: int, record: bytes) -> int:
         """Add a record after record number `expected_seq`, with one request.
@@ -119,7 +79,7 @@ class S3Store:
 
         Raises `SessionCorrupt` that names the object that is missing or damaged.
         """
-        for _ in range(_TRIES):
+        for _ in range(TRIES):
             with suppress(_GoneError):
                 return await self._read(session_id, after)
         raise SessionError(f"{self.where(session_id)} changes all the time. Read it again later.")
@@ -156,9 +116,10 @@ class S3Store:
     async def _read(self, session_id: str, after: int) -> list[bytes]:
         folder = self._folder(session_id)
         entries = await in_thread(lambda: self._s3.objects(folder, most=_LOOSE + 1))
-        numbers = self._numbers(session_id, entries, 0)
-        if len(numbers) <= _LOOSE:
-            return await self._records(session_id, [seq for seq in numbers if seq > after])
+        numbers, missing = self._numbers(session_id, entries, 0)
+        if len(entries) <= _LOOSE:
+            few = await self._records(session_id, [seq for seq in numbers if seq > after])
+            return self._gapless(few, missing)
         # A session that was deleted and had the same id has another record 1: whoever still read
         # it when it was deleted cannot leave a copy of it to this one.
         first_etag = entries[0]["ETag"].strip('"')
@@ -169,7 +130,7 @@ class S3Store:
         start = max(copied, after)
         behind = self._key(session_id, start)
         entries = await in_thread(lambda: self._s3.objects(folder, behind=behind))
-        numbers = self._numbers(session_id, entries, start)
+        numbers, missing = self._numbers(session_id, entries, start)
         needed = [copy for copy in copies if copy.last > after]
         base = needed[0].first - 1 if needed else start
         lines, loose = await asyncio.gather(
@@ -184,7 +145,7 @@ class S3Store:
             with suppress(NbAgentsError):
                 key = f"{copies_at}{first:012}-{last:012}.jsonl"
                 await in_thread(lambda: self._s3.replace(old, key, body))
-        return lines[after - base :]
+        return self._gapless(lines[after - base :], missing)
 
     async def _records(self, session_id: str, numbers: list[int]) -> list[bytes]:
         keys = [self._key(session_id, seq) for seq in numbers]
@@ -208,7 +169,7 @@ class S3Store:
         return lines
 
     async def _get(self, keys: list[str]) -> list[bytes | None]:
-        slots = asyncio.Semaphore(_AT_ONCE)
+        slots = asyncio.Semaphore(AT_ONCE)
 
         async def get(key: str) -> bytes | None:
             async with slots:
@@ -216,23 +177,38 @@ class S3Store:
 
         return await asyncio.gather(*(get(key) for key in keys))
 
-    def _numbers(self, session_id: str, entries: list[Any], start: int) -> list[int]:
-        """Return the numbers of listed records, which have to follow `start` one by one."""
+    def _numbers(
+        self, session_id: str, entries: list[Any], start: int
+    ) -> tuple[list[int], str | None]:
+        """Return the numbers of listed records that follow `start` one by one.
+
+        The second value is the key of the first one that is missing though there are later ones.
+        """
         folder = self._folder(session_id)
         names = (_RECORD.fullmatch(entry["Key"].removeprefix(folder)) for entry in entries)
         numbers = [int(name[1]) for name in names if name]
-        for expected, seq in enumerate(numbers, start + 1):
-            if seq != expected:
-                self._there(self._key(session_id, expected), None)
-        return numbers
+        for place, seq in enumerate(numbers):
+            if seq != start + place + 1:
+                return numbers[:place], self._key(session_id, start + place + 1)
+        return numbers, None
+
+    def _gapless(self, records: list[bytes], missing: str | None) -> list[bytes]:
+        if missing is not None:
+            error = self._missing(missing)
+            error.records = records
+            raise error
+        return records
 
     def _there(self, key: str, record: bytes | None) -> bytes:
         if record is None:
-            raise SessionCorrupt(
-                f"{self._s3.at(key)} is missing, and there are later records. Put it back (the "
-                "bucket may keep versions), or delete the session."
-            )
+            raise self._missing(key)
         return record
+
+    def _missing(self, key: str) -> SessionCorrupt:
+        return SessionCorrupt(
+            f"{self._s3.at(key)} is missing, and there are later records. Put it back (the "
+            "bucket may keep versions), or delete the session. What stands before it can be read."
+        )
 
 
 def _copies(folder: str, entries: list[Any]) -> list[_Copy]:
@@ -268,126 +244,3 @@ def _merged(copies: list[_Copy], numbers: list[int]) -> tuple[int, int]:
 
 def _are_lines(records: list[bytes]) -> bool:
     return all(record.find(b"\n") == len(record) - 1 >= 0 for record in records)
-
-
-class _Bucket:
-    """What is asked of S3. All of it blocks, and raises `SessionError`."""
-
-    def __init__(self, name: str, client: Any, put_options: Mapping[str, Any]) -> None:
-        self._name = name
-        self._client = client
-        self._put_options = dict(put_options)
-        self._lock = threading.Lock()
-
-    def at(self, key: str) -> str:
-        """Return the address of a key."""
-        return f"s3://{self._name}/{key}"
-
-    def put_new(self, key: str, body: bytes) -> bool:
-        """Put an object under a key that nobody uses; return whether it is there now."""
-        with self._asked(key) as client:
-            for _ in range(_TRIES):
-                try:
-                    self._put(client, key, Body=body, IfNoneMatch="*")
-                except client.exceptions.ClientError as error:
-                    code = error.response["Error"]["Code"]
-                    if code == "PreconditionFailed":
-                        break
-                    if code != "ConditionalRequestConflict":
-                        raise
-                else:
-                    return True
-        # It may be ours: botocore asks again when the answer to the first put was lost.
-        return self.get(key) == body
-
-    def replace(self, old: list[str], key: str, body: bytes) -> None:
-        """Put an object that stands for others, and delete those."""
-        with self._asked(key) as client:
-            self._put(client, key, Body=body)
-        self.delete([name for name in old if name != key])
-
-    def get(self, key: str) -> bytes | None:
-        """Return an object, or None if there is none."""
-        with self._asked(key) as client:
-            for left in reversed(range(_TRIES)):
-                try:
-                    answer = client.get_object(Bucket=self._name, Key=key)
-                except client.exceptions.NoSuchKey:
-                    return None
-                try:
-                    return answer["Body"].read()
-                except require("botocore.exceptions", "s3").BotoCoreError:
-                    if not left:  # botocore only asks again as long as no answer has begun.
-                        raise
-        return None
-
-    def objects(self, folder: str, *, behind: str = "", most: int = 0) -> list[Any]:
-        """List the objects of a folder, each with `Key` and `ETag`, in the order of their keys.
-
-        Only those behind the key `behind`; the first `most` of them, or all.
-        """
-        with self._asked(folder) as client:
-            if most:
-                call = client.list_objects_v2
-                return call(Bucket=self._name, Prefix=folder, MaxKeys=most).get("Contents", [])
-            pages = client.get_paginator("list_objects_v2").paginate(
-                Bucket=self._name, Prefix=folder, StartAfter=behind
-            )
-            return [entry for page in pages for entry in page.get("Contents", [])]
-
-    def folders(self, folder: str) -> list[str]:
-        """List the folders in a folder."""
-        with self._asked(folder) as client:
-            pages = client.get_paginator("list_objects_v2").paginate(
-                Bucket=self._name, Prefix=folder, Delimiter="/"
-            )
-            return [each["Prefix"] for page in pages for each in page.get("CommonPrefixes", [])]
-
-    def delete(self, keys: list[str]) -> None:
-        """Delete objects."""
-        for start in range(0, len(keys), _BATCH):
-            batch = keys[start : start + _BATCH]
-            with self._asked(batch[0]) as client:
-                objects = {"Objects": [{"Key": key} for key in batch], "Quiet": True}
-                answer = client.delete_objects(Bucket=self._name, Delete=objects)
-            for error in answer.get("Errors", []):
-                raise self._explained(error["Key"], [error["Code"]], error.get("Message", ""))
-
-    def _put(self, client: Any, key: str, **more: Any) -> None:
-        client.put_object(**{**self._put_options, "Bucket": self._name, "Key": key, **more})
-
-    @contextmanager
-    def _asked(self, key: str) -> Generator[Any]:
-        """Give the client, and explain what it raises."""
-        exceptions = require("botocore.exceptions", "s3")
-        try:
-            yield self._ready()
-        except exceptions.ClientError as error:
-            about: dict[str, str] = error.response.get("Error", {})
-            # A wrong signature may be answered with all that was signed, line by line.
-            codes, message = [about.get("Code", "?")], about.get("Message", "").partition("\n")[0]
-            raise self._explained(key, codes, message) from None
-        except exceptions.BotoCoreError as error:
-            codes = [kind.__name__ for kind in type(error).__mro__]
-            raise self._explained(key, codes, " ".join(str(error).split())) from None
-
-    def _explained(self, key: str, codes: list[str], message: str) -> SessionError:
-        """Make the error for what went wrong: its code, then broader ones, and its message."""
-        signer = getattr(self._client, "_request_signer", None)
-        known = getattr(signer, "_credentials", None)
-        secrets = [getattr(known, part, None) for part in ("secret_key", "token", "access_key")]
-        cause = redact(message.rstrip("."), *secrets)
-        fix = next((_FIXES[code] for code in codes if code in _FIXES), "Its code tells more.")
-        return SessionError(f"{self.at(key)}: {cause} ({codes[0]}). {fix}")
-
-    def _ready(self) -> Any:
-        with self._lock:
-            if self._client is None:
-                config = require("botocore.config", "s3").Config(
-                    connect_timeout=_CONNECT_SECONDS,
-                    read_timeout=_READ_SECONDS,
-                    max_pool_connections=_AT_ONCE,
-                    retries={"mode": "standard", "total_max_attempts": _TRIES},
-                )
-                self._client = require("boto3", "s3").Session().client("s3", config=config)
-            return self._client

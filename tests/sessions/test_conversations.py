@@ -296,7 +296,7 @@ async def test_the_second_to_write_gets_a_conflict_and_can_reload(place):
     await here.load()
     await there.load()
     await agent("one").run("go", session=here)
-    with pytest.raises(SessionConflict, match="Reload it"):
+    with pytest.raises(SessionConflict, match="Run again"):
         await agent("lost").run("and?", session=there)
     model = ScriptedModel("two")
     await Agent("a", model=model).run("and?", session=there)

@@ -109,8 +109,8 @@ async def test_a_conflict_names_the_session_its_log_and_a_way_out(store, log):
     with pytest.raises(SessionConflict) as failed:
         await store.append("work", 2, line(9))
     assert str(failed.value) == (
-        f"Somebody else wrote to session 'work' ({log}). "
-        "Reload it: %session work, or branch off: %session fork work NEW"
+        f"Somebody else wrote to session 'work' ({log}) meanwhile; nothing is overwritten. "
+        "Run again to go on from there, or branch off: %session fork NEW"
     )
 
 

@@ -142,7 +142,7 @@ async def test_originals_are_kept_so_a_late_writer_still_collides(store, put, bu
     for seq in (0, 20, 39):
         told = await failure(late.append("work", seq, line(99)), SessionConflict)
         assert f"s3://{bucket}/some/where/work/{seq + 1:012}.jsonl" in told
-        assert "%session fork work NEW" in told
+        assert "%session fork NEW" in told
     assert await late.append("work", 40, line(40)) == 41
     assert await store.read("work") == lines(41)
 
@@ -292,6 +292,9 @@ async def test_a_record_that_is_missing_is_named(store, s3, put, bucket, client)
     client.delete_object(Bucket=bucket, Key="some/where/work/000000000050.jsonl")
     told = await failure(store.read("work"), SessionCorrupt)
     assert f"s3://{bucket}/some/where/work/000000000050.jsonl is missing" in told
+    with pytest.raises(SessionCorrupt) as caught:
+        await store.read("work", 10)
+    assert caught.value.records == lines(49, 10)
     client.delete_object(Bucket=bucket, Key="some/where/work/000000000001.jsonl")
     told = await failure(store.read("work"), SessionCorrupt)
     assert f"s3://{bucket}/some/where/work/000000000001.jsonl is missing" in told
@@ -306,9 +309,6 @@ async def test_a_damaged_copy_is_named(store, put, bucket, client):
     assert told == f"s3://{bucket}/{copy} is damaged. Delete it: it is only a copy of records."
     client.delete_object(Bucket=bucket, Key=copy)
     assert await store.read("work") == lines(40)
-
-
-# What is not set up
 
 
 @pytest.mark.parametrize(

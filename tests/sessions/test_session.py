@@ -366,7 +366,9 @@ async def test_a_conflict_names_the_way_out(store):
     await store.append("s", 0, b'{"v":1,"events":[]}\n')
     await here.load()
     await store.append("s", 1, b'{"v":1,"events":[],"x":1}\n')
-    with pytest.raises(SessionConflict, match=r"Reload it.*fork"):
+    with pytest.raises(
+        SessionConflict, match="Run again to go on from there, or branch off: %session fork NEW"
+    ):
         await Agent("a", model=ScriptedModel("x")).run("go", session=there)
 
 
