@@ -276,7 +276,8 @@ async def _open(
         ctx.record_event(_start(ctx, runnable, messages))
     ctx.enter()
     try:
-        await _go_on(ctx, runnable)
+        if past is not None or ctx.record.journal is not None:
+            await _go_on(ctx, runnable)
         own = ctx.parent is None or ctx.limits is not ctx.parent.limits
         if own and ctx.limits.seconds is not None:
             result = await _within_time(ctx, runnable, (*earlier, *messages), ctx.limits.seconds)

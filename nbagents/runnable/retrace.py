@@ -19,9 +19,12 @@ from nbagents.runnable.run import Result
 __all__ = ["changes", "loose_files", "recordable", "restored"]
 
 
+_SCALARS = frozenset({str, int, float, bool, type(None)})
+
+
 def recordable(output: object, adapter: TypeAdapter[Any] | None) -> tuple[Any, str | None]:
     """Turn an output into JSON; and name its type when it cannot be had back from that."""
-    if isinstance(output, str):
+    if type(output) in _SCALARS:
         return output, None
     plain = to_jsonable_python(output, bytes_mode="base64", fallback=repr)
     is_lossy = adapter is None and not _is_plain(output)
@@ -29,7 +32,7 @@ def recordable(output: object, adapter: TypeAdapter[Any] | None) -> tuple[Any, s
 
 
 def _is_plain(value: object) -> bool:
-    if type(value) in {str, int, float, bool, type(None), FilePart}:
+    if type(value) in _SCALARS or type(value) is FilePart:
         return True
     if type(value) is list:
         return all(_is_plain(item) for item in cast("list[object]", value))
@@ -60,6 +63,8 @@ def restored(name: str, past: Past, adapter: TypeAdapter[Any] | None) -> Result[
     if end.lossy:
         message = f"{name!r} had given a {end.lossy}, which no record can hold, so the run cannot go on from there. Return JSON values, or say by an annotation which dataclass or pydantic model is returned; and ask again."
         raise SessionError(message)
+    if any(ended.ends_run for ended in past.results.values()):
+        adapter = None  # It passed control on, with a text.
     try:
         output = adapter.validate_json(to_json(end.output)) if adapter else _revived(end.output)
     except ValidationError as error:

@@ -372,6 +372,17 @@ async def test_a_conflict_names_the_way_out(store):
         await Agent("a", model=ScriptedModel("x")).run("go", session=there)
 
 
+async def test_a_member_with_a_typed_answer_who_handed_over_is_not_asked_again(store):
+    over = Say(calls=[("handoff", {"to": "last", "reason": "your turn"})])
+    first = Agent("first", model=ScriptedModel(over), output_type=Trip)
+    last = cut_off("last")
+    session = Session("s", store=store)
+    await Swarm("swarm", [first, last]).run("go", session=session)
+    last = last.replaced(model=ScriptedModel("Fine."))
+    run = await Swarm("swarm", [first, last]).run("go", session=session, answers=["here"])
+    assert (run.output, len(first.model.requests)) == ("Fine.", 1)
+
+
 async def test_a_swarm_that_answered_is_not_asked_again_as_a_node(store):
     model = ScriptedModel("said")
     swarm = Swarm("swarm", [Agent("member", model=model)])
