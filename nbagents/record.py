@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from nbagents.events import DurableEvent, Event, InputRequested
 from nbagents.questions import OpenQuestion, Prepared, present_human
@@ -56,6 +56,8 @@ class Record:
     """The journal of a run that waits: that it is let go is no end of it."""
     events: list[DurableEvent] = field(default_factory=list[DurableEvent])
     seq: int = 0
+    declared: Mapping[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
+    """What the agents of a session were before, by name."""
     prepared: Prepared | None = None
     questions: dict[str, OpenQuestion] = field(default_factory=dict[str, OpenQuestion])
     """Those that have been asked and are not over."""

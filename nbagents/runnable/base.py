@@ -220,7 +220,7 @@ async def _begin(asked: Asked[T], record: Record, before: Sequence[DurableEvent]
         past.reopen()
         ctx.run_id = past.start.run_id
         record.retell(begun.events)
-    record.journal = begun.journal
+    record.journal, record.declared = begun.journal, begun.declared
     earlier = begun.earlier if runnable.remembers else ()
     messages = past.start.input if past else begun.messages
 
@@ -329,7 +329,8 @@ async def _go_on(ctx: RunContext, runnable: Runnable[Any]) -> None:
     if past is None or past.end is not None:
         return
     ctx.spend(past.spent)
-    note, problem = changes(runnable.name, past.declared, runnable.declared)
+    before = past.declared or ctx.record.declared.get(runnable.name, {})
+    note, problem = changes(runnable.name, before, runnable.declared)
     ctx.record_event(RunResumed(note, runnable.model_name, runnable.declared))
     if problem and not await ctx.ask(Question(f"{problem} Go on all the same?", bool)):
         raise UserError(f"{problem} It does not go on.")

@@ -6,6 +6,7 @@ import asyncio
 import os
 from collections import OrderedDict
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,10 +14,10 @@ from weakref import WeakValueDictionary
 
 from nbagents._portal import in_loop, in_thread
 from nbagents.errors import SessionCorrupt, SessionError, redact
-from nbagents.events import DurableEvent
+from nbagents.events import DurableEvent, RunStarted
 from nbagents.sessions.address import store_from
 from nbagents.sessions.base import SessionStore
-from nbagents.sessions.records import Redact, decode, encode
+from nbagents.sessions.records import Redact, decode, encode, no_collection
 from nbagents.sessions.story import Story
 
 __all__ = ["Log", "RunJournal", "default_store", "open_log"]
@@ -69,17 +70,29 @@ class Log:
             before = decode(error.records, seq + 1, where)[0]
             error.events = [*self.story.events, *before]
             raise
-        events, note = await in_thread(lambda: decode(records, seq + 1, where))
-        if seq != self._seq:  # Somebody here was faster.
+        is_first = not self.story.events
+
+        def work() -> tuple[list[DurableEvent], str, Story]:
+            with no_collection():
+                events, note = decode(records, seq + 1, where)
+                return events, note, Story(events if is_first else ())
+
+        events, note, story = await in_thread(work)
+        if seq != self._seq or (is_first and self.story.events):  # Somebody here was faster.
             await self.refresh()
             return
         self.note = note
-        for event in events:
-            self.story.add(event)
         self._seq += len(records) - bool(note)
+        if is_first:
+            self.story = story
+        else:
+            for event in events:
+                self.story.add(event)
 
     def add(self, event: DurableEvent, hook: Redact | None) -> None:
         """Take an event that has happened."""
+        if isinstance(event, RunStarted) and event.declared == self.story.declared.get(event.name):
+            event = replace(event, declared=None)  # Once is enough.
         self.story.add(event)
         self._pending.append((event, hook))
         self._added += 1

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functools
 import gc
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from typing import Annotated, Any, cast
 
 from pydantic import Discriminator, TypeAdapter, ValidationError
@@ -13,7 +14,7 @@ from pydantic_core import PydanticSerializationError, from_json, to_json
 from nbagents.errors import SessionCorrupt, known_secrets, may_hold_secret, redact
 from nbagents.events import DurableEvent, event_codec
 
-__all__ = ["Redact", "decode", "encode"]
+__all__ = ["Redact", "decode", "encode", "no_collection"]
 
 Redact = Callable[[DurableEvent], DurableEvent]
 """Changes an event before it is stored; the run itself goes on with the event as it was."""
@@ -74,10 +75,8 @@ def decode(records: Sequence[bytes], first: int, where: str) -> tuple[list[Durab
         )
         records = records[:-1]
     events: list[DurableEvent] = []
-    was_enabled = gc.isenabled()
-    gc.disable()  # Thousands of objects are made, and none of them is garbage.
-    try:
-        start = 0
+    start = 0
+    with no_collection():
         while start < len(records):
             end, size = start, 0
             while end < len(records) and size < _CHUNK:
@@ -88,10 +87,19 @@ def decode(records: Sequence[bytes], first: int, where: str) -> tuple[list[Durab
             except ValueError:
                 _read_one_by_one(records[start:end], first + start, where, events)
             start = end
+    return events, note
+
+
+@contextmanager
+def no_collection() -> Generator[None]:
+    """Look for no garbage while thousands of objects are made, none of which is any."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
     finally:
         if was_enabled:
             gc.enable()
-    return events, note
 
 
 def _read(records: Sequence[bytes]) -> list[DurableEvent]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
 from nbagents.errors import SessionConflict, SessionCorrupt, UserError
@@ -43,6 +43,8 @@ class Begun:
     journal: Journal | None = None
     events: Sequence[DurableEvent] = ()
     """Of a run that was cut off and goes on: all that had happened in it."""
+    declared: Mapping[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
+    """What each agent of the session was when it last ran."""
 
 
 class Session:
@@ -178,7 +180,8 @@ class Session:
         run = story.cut_off(name, messages, log.busy) if run_id is None else story.runs[run_id]
         if run is not None:
             journal.take(run.run_id)
-            return Begun(run.start.input, story.before(run), None, journal, list(run.events))
+            earlier, events = story.before(run), list(run.events)
+            return Begun(run.start.input, earlier, None, journal, events, dict(story.declared))
         if messages is None:
             others = dict.fromkeys(run.name for run in self.runs if run.status != "finished")
             hint = f" What can go on is {', '.join(others)}." if others else ""

@@ -37,8 +37,6 @@ class RunRecord:
     events: list[DurableEvent] = field(default_factory=list[DurableEvent])
     """All of it and of the runs below it."""
     end: RunFinished | RunFailed | RunCancelled | None = None
-    open_questions: dict[str, InputRequested] = field(default_factory=dict[str, InputRequested])
-    usage: Usage = ZERO_USAGE
 
     @property
     def run_id(self) -> str:
@@ -51,7 +49,9 @@ class RunRecord:
         return self.start.name
 
     @property
-    def status(self) -> Literal["cut off", "waiting", "finished", "limited", "failed", "cancelled"]:
+    def status(
+        self,
+    ) -> Literal["cut off", "waiting", "finished", "limited", "failed", "cancelled"]:
         """How it ended; `cut off` when it did not."""
         match self.end:
             case RunFinished(limit=limit):
@@ -66,41 +66,38 @@ class RunRecord:
     @property
     def is_open(self) -> bool:
         """True when it can go on as if nothing had happened."""
-        return self.status in {"cut off", "waiting"}
+        end = self.end
+        return end is None or (isinstance(end, RunCancelled) and end.reason == _CUT_OFF)
+
+    @property
+    def open_questions(self) -> dict[str, InputRequested]:
+        """The questions that were not answered, by their id."""
+        asked = {e.question_id: e for e in self.events if isinstance(e, InputRequested)}
+        for event in self.events:
+            if isinstance(event, InputReceived):
+                asked.pop(event.question_id, None)
+        return asked
+
+    @property
+    def usage(self) -> Usage:
+        """Tokens and money of it and all below it."""
+        if self.end is not None:
+            return self.end.usage
+        spent = (e.message.usage for e in self.events if isinstance(e, MessageFinished))
+        return sum((usage for usage in spent if usage), ZERO_USAGE)
 
     @property
     def messages(self) -> list[Message]:
         """What went in, what was said, what came out; nothing when nothing was answered."""
-        own = any(
-            isinstance(event, MessageFinished) and event.run_id == self.run_id
-            for event in self.events
-        )
-        if own:
-            return messages_of(self.events, self.run_id)
+        messages = messages_of(self.events, self.run_id)
+        if len(messages) > len(self.start.input):
+            return messages
         if not isinstance(self.end, RunFinished) or self.end.limit:
             return []
         output = self.end.output
         text = output if isinstance(output, str) else to_json(output).decode()
         answer = Message("assistant", (TextPart(text), *self.end.files), self.name)
-        return [*self.start.input, answer]
-
-    def add(self, event: DurableEvent) -> None:
-        """Take an event of it, or of a run below it."""
-        self.events.append(event)
-        match event:
-            case MessageFinished(message=message):
-                self.usage = self.usage + (message.usage or Usage())
-            case InputRequested():
-                self.open_questions[event.question_id] = event
-            case InputReceived():
-                self.open_questions.pop(event.question_id, None)
-            case RunResumed() if event.run_id == self.run_id:
-                self.end = None
-            case RunFinished() | RunFailed() | RunCancelled() if event.run_id == self.run_id:
-                self.end = event
-                self.usage = event.usage
-            case _:
-                pass
+        return [*messages, answer]
 
 
 class Story:
@@ -113,6 +110,8 @@ class Story:
         """The outermost runs, by their id."""
         self.state: dict[str, Any] = {}
         """What its agents share: `ctx.state` of the outermost runs."""
+        self.declared: dict[str, dict[str, Any]] = {}
+        """What each agent was when it last ran."""
         self._root_of: dict[str, str] = {}
         self._said: dict[str, list[Message]] = {}
         self._untold: dict[str, RunRecord] = {}
@@ -142,15 +141,13 @@ class Story:
         if name is None:
             return [message for run in self.runs.values() for message in run.messages]
         said: list[Message] = []
-        own: dict[str, list[DurableEvent]] = {}
-        for event in self.events:
-            if isinstance(event, RunStarted) and event.name == name:
-                own[event.run_id] = []
-            if event.run_id in own:
-                own[event.run_id].append(event)
-        for run_id, events in own.items():
-            run = self.runs.get(run_id)
-            said.extend(run.messages if run else messages_of(events, run_id))
+        for run in self.runs.values():
+            if run.name == name:
+                said.extend(run.messages)
+                continue
+            inside = [e for e in run.events if isinstance(e, RunStarted) and e.name == name]
+            for start in inside:
+                said.extend(messages_of(run.events, start.run_id))
         return said
 
     def conversation(self, name: str, under_way: Collection[str]) -> tuple[Message, ...]:
@@ -159,8 +156,8 @@ class Story:
         A run that was cut off belongs to it from now on, as it was left; one that is under way
         does not yet.
         """
-        for run in list(self._untold.values()):
-            if run.name == name and run.run_id not in under_way:
+        for run in [run for run in self._untold.values() if run.name == name]:
+            if run.run_id not in under_way:
                 self._tell(run)
         return tuple(self._said.get(name, ()))
 
@@ -193,23 +190,31 @@ class Story:
     def add(self, event: DurableEvent) -> None:
         """Take the next event."""
         self.events.append(event)
+        kind, run_id = type(event), event.run_id
         if isinstance(event, RunStarted):
             parent = self._root_of.get(event.parent_id or "")
-            self._root_of[event.run_id] = parent or event.run_id
+            self._root_of[run_id] = parent or run_id
+            if event.declared is not None:
+                self.declared[event.name] = event.declared
             if parent is None:
-                self.runs[event.run_id] = self._untold[event.run_id] = RunRecord(event)
-        run = self.runs.get(self._root_of.get(event.run_id, ""))
+                self.runs[run_id] = self._untold[run_id] = RunRecord(event)
+        run = self.runs.get(self._root_of.get(run_id, ""))
         if run is None:
             return
-        run.add(event)
-        if isinstance(event, RunResumed) and event.run_id == run.run_id:
+        run.events.append(event)
+        if kind in _OF_ROOTS and run_id == run.start.run_id:
+            self._add_to_root(run, event)
+
+    def _add_to_root(self, run: RunRecord, event: DurableEvent) -> None:
+        if isinstance(event, (RunFinished, RunFailed, RunCancelled)):
+            run.end = event
+        elif isinstance(event, RunResumed):
+            run.end = None
             self._take_back(run)
-        if isinstance(event, StateChanged) and event.run_id == run.run_id:
+        elif isinstance(event, StateChanged):
             self.state.pop(event.key, None)
             if not event.removed:
                 self.state[event.key] = event.value
-        if run.end is not None and not run.is_open and run.run_id in self._untold:
-            self._tell(run)
 
     def _tell(self, run: RunRecord) -> None:
         del self._untold[run.run_id]
@@ -217,12 +222,9 @@ class Story:
 
     def _take_back(self, run: RunRecord) -> None:
         """Take the messages of a run that goes on out of the conversation."""
-        if run.run_id in self._untold:
-            return
-        self._untold[run.run_id] = run
-        others = [
-            other
-            for other in self.runs.values()
-            if other.name == run.name and other.run_id not in self._untold
-        ]
-        self._said[run.name] = [message for other in others for message in other.messages]
+        if run.run_id not in self._untold:
+            self._untold = {other.run_id: other for other in self.runs.values()}
+            self._said.clear()
+
+
+_OF_ROOTS = {RunFinished, RunFailed, RunCancelled, RunResumed, StateChanged}
