@@ -14,6 +14,8 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from benchmarks.cases import Case, cases
+from benchmarks.pause import longest_pause
+from benchmarks.sessions import rows_of_sessions
 from benchmarks.teams import rows_of_teams
 
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
@@ -27,25 +29,11 @@ that ran it, the shares should be much the same on yours. The turn on 1,000 mess
 conversation that goes on: each message is encoded once, which took 7 ms for all of them.
 The function nodes of a graph do nothing, so what is shown is the graph's own cost; by hand they are
 awaited in a row, or in a `TaskGroup`. The picture is measured against the same run without it.
+An append to a session is measured by the clock, against a JSON line that is written and flushed by
+hand; the pauses against those of the same runs without a session. With S3, which is a process on
+the same machine here, they are mostly the two waiting for each other's turn.
 
 """
-
-
-async def longest_pause(work: Awaitable[object]) -> float:
-    """Do the work, and return the longest time, in seconds, that the loop was held up."""
-    longest = 0.0
-
-    async def watch() -> None:
-        nonlocal longest
-        while True:
-            before = time.perf_counter()
-            await asyncio.sleep(0.001)
-            longest = max(longest, time.perf_counter() - before - 0.001)
-
-    watcher = asyncio.create_task(watch())
-    await work
-    watcher.cancel()
-    return longest
 
 
 async def sample(case: Case, one: Callable[[], Awaitable[object]]) -> tuple[float, float]:
@@ -132,6 +120,8 @@ async def main(pairs: int, only: str) -> list[list[str]]:
                 print(*rows[-1], sep=" | ", file=sys.stderr)
         if only in "teams":
             rows.extend(await rows_of_teams(port, pairs))
+        if only in "sessions":
+            rows.extend(await rows_of_sessions(pairs))
     finally:
         server.communicate()
     return rows

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import contextvars
 import functools
+import os
 import queue
 import signal
 import sys
@@ -15,7 +16,16 @@ from typing import Any, TypeVar
 
 from nbagents.errors import UserError
 
-__all__ = ["Portal", "Stopped", "in_loop", "in_thread", "on_main_thread", "portal"]
+__all__ = [
+    "Portal",
+    "Stopped",
+    "background_loop",
+    "in_loop",
+    "in_thread",
+    "off_loop",
+    "on_main_thread",
+    "portal",
+]
 
 T = TypeVar("T")
 
@@ -42,6 +52,8 @@ class Portal:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._inboxes: list[_Inbox] = []
+        self.why_stopped: Callable[[], tuple[str, ...]] = lambda: ("Stopped by you",)
+        """What a run is told that is interrupted; nothing when its process is about to end."""
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop:
@@ -92,7 +104,8 @@ class Portal:
             loop.call_soon_threadsafe(start)
             _work(inbox)
         except KeyboardInterrupt:
-            loop.call_soon_threadsafe(lambda: [task.cancel("Stopped by you") for task in tasks])
+            told = self.why_stopped()
+            loop.call_soon_threadsafe(lambda: [task.cancel(*told) for task in tasks])
             with contextlib.suppress(KeyboardInterrupt):
                 ended.wait(_GRACE_SECONDS)
             if not ended.is_set():
@@ -150,6 +163,17 @@ def _work(inbox: _Inbox) -> None:
         if job is None:
             return
         job()
+
+
+@functools.cache
+def background_loop() -> asyncio.AbstractEventLoop:
+    """Return the loop, in a thread of its own, of work that goes on whatever blocks elsewhere.
+
+    Sessions are written there; no agent, node or tool runs in it.
+    """
+    loop = asyncio.new_event_loop()
+    threading.Thread(target=loop.run_forever, name="nbagents-background", daemon=True).start()
+    return loop
 
 
 @functools.cache
@@ -225,16 +249,43 @@ async def in_loop(loop: asyncio.AbstractEventLoop, make: Callable[[], Coroutine[
     return tasks[0].result()
 
 
+_Job = tuple[contextvars.Context, asyncio.Future[Any], Callable[[], Any]]
+_idle: list[queue.SimpleQueue[_Job]] = []
+"""Threads that wait for work: to start one takes longer than most of it."""
+_MOST_IDLE = 8
+
+
+def _work_on(jobs: queue.SimpleQueue[_Job]) -> None:
+    """Do one piece of work after the other, unless enough threads do so."""
+    while True:
+        context, future, work = jobs.get()
+        context.run(_answer, future, work)
+        del context, future, work
+        if len(_idle) >= _MOST_IDLE:
+            return
+        _idle.append(jobs)
+
+
 async def in_thread(work: Callable[[], T]) -> T:
-    """Run blocking work in a thread of its own, in the context of the caller.
+    """Run blocking work in a thread that does nothing else meanwhile, in the context of the caller.
 
     The thread is a daemon: work that hangs holds up neither Stop nor the end of the process.
     """
     future, context = _promise()
-    threading.Thread(
-        target=context.run, args=(_answer, future, work), name="nbagents-work", daemon=True
-    ).start()
+    try:
+        jobs = _idle.pop()
+    except IndexError:
+        jobs = queue.SimpleQueue[_Job]()
+        threading.Thread(target=_work_on, args=(jobs,), name="nbagents-work", daemon=True).start()
+    jobs.put((context, future, work))
     return await future
+
+
+async def off_loop(work: Callable[[], T]) -> T:
+    """Do short blocking work where it holds up nobody: here, in the background, else in a thread."""
+    if asyncio.get_running_loop() is background_loop():
+        return work()
+    return await in_thread(work)
 
 
 async def on_main_thread(work: Callable[[], T]) -> T:
@@ -249,3 +300,9 @@ async def on_main_thread(work: Callable[[], T]) -> T:
     if not portal().post_to_main(lambda: context.run(_answer, future, work)):
         raise UserError("The main thread is busy elsewhere, so nothing can be run on it.")
     return await future
+
+
+if hasattr(os, "register_at_fork"):  # A process that was forked has none of the threads.
+    os.register_at_fork(after_in_child=_idle.clear)
+    os.register_at_fork(after_in_child=background_loop.cache_clear)
+    os.register_at_fork(after_in_child=portal.cache_clear)

@@ -123,6 +123,12 @@ class RunContext:
             self.tell_state()
             await self.record.journal.keep()
 
+    def keep_soon(self, *, if_exact: bool = False) -> None:
+        """Begin to make safe what has happened; nothing waits for it."""
+        journal = self.record.journal
+        if journal is not None and (journal.is_exact or not if_exact):
+            journal.keep_soon()
+
     @property
     def is_held(self) -> bool:
         """True when all that goes on below waits for a person."""

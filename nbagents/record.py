@@ -41,6 +41,10 @@ class Journal(Protocol):
         """Return when all that was taken is safe. Raises `SessionError` when it cannot be."""
         ...
 
+    def keep_soon(self) -> None:
+        """Begin to make it safe; nobody waits for it."""
+        ...
+
     def close(self) -> None:
         """Take nothing any more: the run is over."""
         ...

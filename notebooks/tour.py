@@ -178,8 +178,17 @@ def run(path: Path, build: Path, screen: Screen) -> None:
         guide.execute()
     finally:
         build.mkdir(exist_ok=True)
+        leave_out_widgets(notebook)
         nbformat.write(notebook, build / path.name)
         write_html(notebook, (build / path.name).with_suffix(".html"))
+
+
+def leave_out_widgets(notebook: NotebookNode) -> None:
+    """Keep of a slider what can be read: it moves nothing where there is no kernel."""
+    notebook.metadata.pop("widgets", None)
+    for cell in notebook.cells:
+        for output in cell.get("outputs", ()):
+            output.get("data", {}).pop("application/vnd.jupyter.widget-view+json", None)
 
 
 def write_html(notebook: NotebookNode, path: Path) -> None:

@@ -315,6 +315,7 @@ async def _run_tool(
     part = ToolResultPart(call.call_id, call.name, result.content, result.is_error)
     seconds = time.monotonic() - clock
     await ctx.emit(ToolFinished(call.call_id, part, seconds, result.traceback, result.ends_run))
+    ctx.keep_soon(if_exact=True)  # Others beside it may take long.
     return part, result.ends_run
 
 

@@ -18,6 +18,8 @@ __all__ = ["Table", "agent_card", "agents_table", "runs_table"]
 
 _CELL = "text-align:left;padding:2px 14px 2px 0;vertical-align:top"
 _SHORT = 70
+_UNSCROLLED = 30
+"""A longer table scrolls in the page."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,9 @@ class Table:
         )
         title = f"<caption>{html.escape(self.title)}</caption>" if self.title else ""
         style = "border-collapse:collapse;font-size:.92em;margin:2px 0"
-        return f'<table style="{style}">{title}{head}<tbody>{body}</tbody></table>'
+        table = f'<table style="{style}">{title}{head}<tbody>{body}</tbody></table>'
+        long = len(self.rows) > _UNSCROLLED
+        return f'<div style="max-height:30em;overflow:auto">{table}</div>' if long else table
 
 
 def model_of(runnable: Runnable[object]) -> str:

@@ -16,6 +16,7 @@ import nbagents
 from nbagents.errors import UserError, unknown_name
 from nbagents.models.registry import VENDORS, default_model, resolve_model
 from nbagents.notebook.cards import Table
+from nbagents.sessions.address import store_from
 from nbagents.topology import LayoutUnavailable
 from nbagents.topology.layout import graphviz_program
 
@@ -27,13 +28,16 @@ _HELP = (
     ("%%ask NAME", "the same, with the body of the cell as the prompt"),
     ("%%swarm NAME", "agents that hand over to each other; a line a member"),
     ("%%graph NAME", "a workflow; the body is DOT: a -> b -> {c d}"),
+    ("%session [ID]", "write what is asked down, and go on with it after a restart"),
+    ("%session list | show | fork NEW | rm ID | resume", "look after what is written down"),
     ("%agents", "the agents and teams of this notebook"),
     ("%runs [ID]", "the runs of this kernel"),
     ("%nbagents doctor", "what works here, and what is missing"),
-    ("%nbagents config [model=NAME]", "the settings and where they come from"),
+    ("%nbagents config [model=NAME] [sessions=PLACE]", "the settings and where they come from"),
     ("%nbagents local [MODEL]", "fetch the weights of a local model"),
-    ("%ask?  %%agent?  %%graph?", "all the options"),
+    ("%ask?  %%agent?  %%graph?  %session?", "all the options"),
 )
+_SETTINGS = {"model": "NAME", "sessions": "file:DIR | s3://BUCKET/PREFIX | memory:"}
 _PACKAGES = {"openai": "openai", "anthropic": "anthropic", "bedrock": "boto3", "local": "xllamacpp"}
 
 
@@ -69,6 +73,7 @@ def _doctor(shell: InteractiveShell, _rest: str) -> Table:
         rows.append((prefix, told))
     rows.append(("local weights", _local_weights()))
     rows.append(("questions", _questions(kernel)))
+    rows.append(("sessions", "{} ({})".format(*_sessions())))
     rows.append(("pictures", _pictures()))
     return Table("", ("", ""), rows)
 
@@ -98,13 +103,28 @@ def _pictures() -> str:
 
 def _config(_shell: InteractiveShell, rest: str) -> Table:
     if rest:
-        name, equals, value = rest.partition("=")
-        if name.strip() != "model" or not equals:
-            raise UserError(f"{rest!r} is no setting. Set the model: %nbagents config model=NAME")
-        resolve_model(value.strip())
-        os.environ["NBAGENTS_MODEL"] = value.strip()
+        name, _, value = (part.strip() for part in rest.partition("="))
+        if name not in _SETTINGS or not value:
+            ways = " or ".join(
+                f"%nbagents config {name}={form}" for name, form in _SETTINGS.items()
+            )
+            raise UserError(f"{rest!r} is no setting. Write {ways}")
+        if name == "model":
+            resolve_model(value)
+        else:
+            store_from(value)
+        os.environ[f"NBAGENTS_{name.upper()}"] = value
     chosen = default_model()
-    return Table("", ("setting", "value", "because"), [("model", chosen.name, chosen.reason)])
+    rows = [("model", chosen.name, chosen.reason), ("sessions", *_sessions())]
+    return Table("", ("setting", "value", "because"), rows)
+
+
+def _sessions() -> tuple[str, str]:
+    """Say where sessions are kept, and why there."""
+    named = os.environ.get("NBAGENTS_SESSIONS")
+    if named:
+        return named, "NBAGENTS_SESSIONS is set"
+    return "file:.nbagents/sessions", "NBAGENTS_SESSIONS is not set"
 
 
 def _local(shell: InteractiveShell, rest: str) -> None:

@@ -17,16 +17,21 @@ from nbagents.models.registry import VENDORS
 from nbagents.notebook.arguments import options_of
 from nbagents.notebook.commands import COMMANDS
 from nbagents.notebook.magics import AgentMagics
+from nbagents.notebook.session_magics import VERBS, SessionMagics
 from nbagents.notebook.team_magics import TeamMagics
 from nbagents.tools.base import Tool
 
 __all__ = ["complete"]
 
-_MAGIC = re.compile(r"^\s*(?:[A-Za-z_]\w*\s*=\s*)?%{1,2}(agent|ask|graph|nbagents|swarm)\s(.*)$")
+_MAGIC = re.compile(
+    r"^\s*(?:[A-Za-z_]\w*\s*=\s*)?%{1,2}(agent|ask|graph|nbagents|session|swarm)\s(.*)$"
+)
 _VALUED = re.compile(r"(?:^|\s)(--?[A-Za-z][\w-]*)(?:\s+|=)(\S*)$")
 
 
-def complete(magics: AgentMagics) -> Callable[[CompletionContext], SimpleMatcherResult]:
+def complete(
+    magics: AgentMagics, sessions: SessionMagics
+) -> Callable[[CompletionContext], SimpleMatcherResult]:
     """Make the matcher for IPython's completer."""
 
     @context_matcher(identifier="nbagents")
@@ -36,7 +41,11 @@ def complete(magics: AgentMagics) -> Callable[[CompletionContext], SimpleMatcher
             return SimpleMatcherResult(completions=[])
         before = line[2]
         word = re.split(r"[\s,=]", before)[-1]
-        found = [name for name in _candidates(magics, line[1], before) if name.startswith(word)]
+        if line[1] == "session":
+            known = _of_sessions(magics, sessions, before)
+        else:
+            known = _candidates(magics, line[1], before)
+        found = [name for name in known if name.startswith(word)]
         token = context.token
         # IPython replaces its own idea of the last word, which may begin later than ours.
         skip = len(word) - len(token) if token and word.endswith(token) else 0
@@ -61,6 +70,18 @@ def _candidates(magics: AgentMagics, magic: str, before: str) -> Iterable[str]:
         known = options_of(getattr(holder, magic))
         return sorted(name for name in known if name not in {"-h", "--help"})
     return sorted(magics.namespace.runnables()) if magic == "ask" and before.count(" ") == 0 else ()
+
+
+def _of_sessions(magics: AgentMagics, sessions: SessionMagics, before: str) -> Iterable[str]:
+    verb, *rest = before.split(" ")
+    if not rest:
+        return sorted((*VERBS, *sessions.ids()))
+    match verb:
+        case "resume":
+            return sorted(runnable.name for runnable in magics.namespace.runnables().values())
+        case "fork" | "list" | "rm" | "show" if len(rest) == 1:
+            return sessions.ids()
+    return ()
 
 
 def _values(magics: AgentMagics, option: str) -> Iterable[str]:

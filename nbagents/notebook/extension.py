@@ -11,20 +11,30 @@ from IPython.core.interactiveshell import InteractiveShell
 
 import nbagents
 from nbagents import questions
+from nbagents._portal import portal
 from nbagents.notebook.completion import complete
 from nbagents.notebook.forms.human import NotebookHuman
 from nbagents.notebook.live import show_run
 from nbagents.notebook.magics import AgentMagics
 from nbagents.notebook.rewrite import Rewriter
+from nbagents.notebook.session_cards import diff_bundle, session_bundle
+from nbagents.notebook.session_magics import SessionMagics
+from nbagents.notebook.stop import why_stopped
 from nbagents.notebook.team_magics import TeamMagics
 from nbagents.notebook.wakeup import Wakeup
 from nbagents.runnable import Run
+from nbagents.sessions.diff import Diff
+from nbagents.sessions.session import Session
 
 __all__ = ["Extension", "load", "unload"]
 
 _OURS = str(Path(nbagents.__file__).parent)
-_TARGET = f"get_ipython().magics_manager.registry[{AgentMagics.__name__!r}].awaited"
-_NAMES = ("agent", "ask", "agents", "graph", "nbagents", "runs", "swarm")
+_MAGICS = (AgentMagics, TeamMagics, SessionMagics)
+_AWAITED = {
+    name: f"get_ipython().magics_manager.registry[{magics.__name__!r}].awaited"
+    for name, magics in (("ask", AgentMagics), ("session", SessionMagics))
+}
+_NAMES = ("agent", "ask", "agents", "graph", "nbagents", "runs", "session", "swarm")
 
 
 class Extension:
@@ -33,12 +43,18 @@ class Extension:
     def __init__(self, shell: InteractiveShell) -> None:
         self._shell = shell
         self._magics = AgentMagics(shell)
-        shell.register_magics(self._magics, TeamMagics(shell, self._magics.namespace))
-        self._rewriter = Rewriter(shell, ("ask",), _TARGET)
+        teams = TeamMagics(shell, self._magics.namespace)
+        sessions = SessionMagics(shell, self._magics)
+        shell.register_magics(self._magics, teams, sessions)
+        self._rewriter = Rewriter(shell, _AWAITED)
         shell.display_formatter.ipython_display_formatter.for_type(Run, self._show_run)
+        bundles = shell.display_formatter.mimebundle_formatter
+        bundles.for_type(Session, session_bundle)
+        bundles.for_type(Diff, diff_bundle)
         shell.events.register("pre_run_cell", self._forget_shown)
+        portal().why_stopped = why_stopped
         self._wakeup = Wakeup() if hasattr(shell, "kernel") and Wakeup.possible() else None
-        self._matcher = complete(self._magics)
+        self._matcher = complete(self._magics, sessions)
         shell.Completer.custom_matchers.insert(0, self._matcher)
         if not shell.custom_exceptions:
             shell.set_custom_exc((asyncio.CancelledError,), _show_cancelled)
@@ -57,11 +73,13 @@ class Extension:
         shell.Completer.custom_matchers.remove(self._matcher)
         shell.events.unregister("pre_run_cell", self._forget_shown)
         shell.display_formatter.ipython_display_formatter.pop(Run, None)
+        for kind in (Session, Diff):
+            shell.display_formatter.mimebundle_formatter.pop(kind, None)
         self._rewriter.undo()
         for kind in shell.magics_manager.magics.values():
             for name in _NAMES:
                 kind.pop(name, None)
-        for magics in (AgentMagics, TeamMagics):
+        for magics in _MAGICS:
             shell.magics_manager.registry.pop(magics.__name__, None)
 
     def _forget_shown(self, _info: object) -> None:

@@ -8,6 +8,17 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from nbagents.messages import FilePart, Usage
+from nbagents.notebook.items import (
+    FileItem,
+    HandoffItem,
+    Item,
+    NoteItem,
+    QuestionItem,
+    ResumedItem,
+    RunNode,
+    TextItem,
+    ToolItem,
+)
 from nbagents.notebook.safe_markdown import code_block, to_html
 from nbagents.notebook.values import (
     clipped,
@@ -18,23 +29,14 @@ from nbagents.notebook.values import (
     readable,
     without_bytes,
 )
-from nbagents.notebook.view import (
-    FileItem,
-    HandoffItem,
-    Item,
-    NoteItem,
-    QuestionItem,
-    RunNode,
-    RunView,
-    TextItem,
-    ToolItem,
-)
+from nbagents.notebook.view import RunView
 
 __all__ = [
     "answer_words",
     "draw_html",
     "facts_of",
     "status_words",
+    "usage_facts",
 ]
 
 _BLUE = "var(--jp-brand-color1,#1976d2)"
@@ -114,11 +116,12 @@ def facts_of(node: RunNode, now: float) -> list[str]:
     """List what the header says beside name and status: model, time, tokens, cost."""
     facts = [node.model] if node.model else []
     facts.append(f"{node.seconds(now):.1f} s")
-    facts.extend(_usage_facts(node.usage))
+    facts.extend(usage_facts(node.usage))
     return facts
 
 
-def _usage_facts(usage: Usage) -> list[str]:
+def usage_facts(usage: Usage) -> list[str]:
+    """List tokens and cost, if there were any."""
     if not usage.total_tokens:
         return []
     facts = [f"{usage.total_tokens:,} tokens"]
@@ -196,11 +199,18 @@ def _item(node: RunNode, item: Item, frame: _Frame) -> str:
             )
         case FileItem(part=part):
             return _file(part, frame)
-        case NoteItem(text=text):
-            return (
-                f'<p style="margin:4px 0;font-size:.86em"><span style="color:{_ORANGE}">⚠</span> '
-                f"{html.escape(text)}</p>"
-            )
+        case NoteItem() | ResumedItem():
+            return _mark(item)
+
+
+def _mark(item: NoteItem | ResumedItem) -> str:
+    mark = f'<span style="color:{_ORANGE}">⚠</span>'
+    note = item.text if isinstance(item, NoteItem) else item.note
+    told = f'<p style="margin:4px 0;font-size:.86em">{mark} {html.escape(note)}</p>' if note else ""
+    if isinstance(item, NoteItem):
+        return told
+    line = f"margin:8px 0 4px;padding-top:2px;border-top:1px solid {_GREY};font-size:.86em"
+    return f'<p style="{line};opacity:.8">↻ {html.escape(item.text)}</p>{told}'
 
 
 def _member(node: RunNode, frame: _Frame) -> str:

@@ -14,7 +14,9 @@ from nbagents.events import (
     Event,
     HandedOff,
     InputRequested,
+    MessageFinished,
     RunFinished,
+    RunResumed,
     RunStarted,
     TextDelta,
     ThinkingDelta,
@@ -112,6 +114,8 @@ class NotebookCanvas:
         self._touched_at = 0.0
         self._sent = 0
         self._shown = 0
+        self._retold = 0
+        """Characters of the messages that have come whole; nobody streams what is past."""
 
     def start(self, view: RunView) -> None:
         """Make the display handles; whatever comes later is an update of them."""
@@ -127,6 +131,11 @@ class NotebookCanvas:
         else:
             if isinstance(event, (ToolStarted, ToolFinished, RunStarted, InputRequested)):
                 self._shown += _SHOWN_OF_TOOL
+            elif isinstance(event, MessageFinished):
+                self._retold += len(event.message.text)
+            elif isinstance(event, RunResumed):
+                self._shown += self._retold
+                self._retold = 0
             if self._picture is not None:
                 self._picture.touch(event)
         self._touched_at = time.monotonic()
@@ -188,6 +197,7 @@ class TerminalCanvas:
         self._view: RunView | None = None
         self._names: dict[str, str] = {}
         self._functions: set[str] = set()
+        self._streamed: set[str] = set()
         self._speaker = ""
         self._fresh_line = True
 
@@ -209,10 +219,14 @@ class TerminalCanvas:
             case HandedOff(source=source, target=target, reason=reason):
                 self._print(f"[{source} hands over to {target}: {reason}]\n", own_line=True)
             case TextDelta(text=text):
-                if event.run_id != self._speaker:  # Members may speak at once.
-                    self._speaker = event.run_id
-                    self._print(f"[{self._names[event.run_id]}] ", own_line=True)
-                self._print(text)
+                self._streamed.add(event.run_id)
+                self._say(event.run_id, text)
+            case MessageFinished(message=message) if message.text:
+                if event.run_id not in self._streamed:  # It was said before the run was cut off.
+                    self._say(event.run_id, message.text)
+                self._streamed.discard(event.run_id)
+            case RunResumed(note=note) if event.run_id == next(iter(self._names)):
+                self._print(f"[went on] {note}".rstrip() + "\n", own_line=True)
             case ToolStarted(name=name):
                 self._print(f"[{name}…]\n", own_line=True)
             case ToolFinished(result=result) if result.is_error:
@@ -226,6 +240,12 @@ class TerminalCanvas:
             self._print(f"[{header(self._view.root, time.time())}]\n", own_line=True)
             if self._view.ending:
                 self._print(f"{self._view.ending}\n")
+
+    def _say(self, run_id: str, text: str) -> None:
+        if run_id != self._speaker:  # Members may speak at once.
+            self._speaker = run_id
+            self._print(f"[{self._names[run_id]}] ", own_line=True)
+        self._print(text)
 
     def _print(self, text: str, *, own_line: bool = False) -> None:
         if own_line and not self._fresh_line:

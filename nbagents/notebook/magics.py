@@ -33,7 +33,8 @@ from nbagents.notebook.live import canvas_for, watch
 from nbagents.notebook.namespace import Namespace, split
 from nbagents.notebook.prompts import expand
 from nbagents.notebook.stop import stoppable
-from nbagents.runnable import Run, Runnable
+from nbagents.runnable import Run, Runnable, RunStream
+from nbagents.sessions.session import Session
 
 __all__ = ["AgentMagics"]
 
@@ -47,6 +48,8 @@ class AgentMagics(Magics):
     def __init__(self, shell: InteractiveShell) -> None:
         super().__init__(shell)
         self.namespace = Namespace(shell)
+        self.session: Session | None = None
+        """What `%session` has chosen: where `%ask` writes its runs down."""
         self.runs: deque[Run[Any]] = deque(maxlen=_KEPT_RUNS)
         self.shown: set[str] = set()
         """Runs that the cell under way has drawn already."""
@@ -110,7 +113,7 @@ class AgentMagics(Magics):
         variables = {**self.namespace.variables, **(local_ns or {})}
         return portal().call(lambda: self._ask(line, cell, variables))
 
-    async def awaited(self, _name: str, line: str, cell: str | None) -> Run[Any] | None:
+    async def awaited(self, line: str, cell: str | None) -> Run[Any] | None:
         """Be `%ask` for a cell that can await."""
         return await stoppable(self._ask(line, cell, self.namespace.variables))
 
@@ -127,9 +130,16 @@ class AgentMagics(Magics):
         runnable = self._changed(self.namespace.runnable(options.name), options)
         stream = runnable.stream(
             prompt,
+            session=self.session,
             limits=_limits(runnable.limits, options),
             answers=self.namespace.answers(options.answers),
         )
+        return await self.follow(stream, runnable, quiet=quiet)
+
+    async def follow(
+        self, stream: RunStream[Any], runnable: Runnable[Any], *, quiet: bool = False
+    ) -> Run[Any]:
+        """Draw a run into the cell that calls, and remember it."""
         try:
             topology = runnable.topology() if runnable.is_team else None
             return await watch(stream, canvas_for(self.shell, quiet=quiet), topology)

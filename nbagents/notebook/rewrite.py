@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 
 from IPython.core.inputtransformer2 import TransformerManager, make_tokens_by_line
 from IPython.core.interactiveshell import ExecutionResult, InteractiveShell
@@ -22,12 +22,11 @@ _CALLS = ("run_line_magic", "run_cell_magic")
 class Rewriter:
     """Wraps a shell's input transformation until `undo`."""
 
-    def __init__(self, shell: InteractiveShell, names: tuple[str, ...], target: str) -> None:
-        """Replace calls of the magics `names` by awaited calls of `target(name, line, cell)`."""
+    def __init__(self, shell: InteractiveShell, targets: Mapping[str, str]) -> None:
+        """Replace calls of magics by awaited calls: of `%name` by `targets[name](line, cell)`."""
         self._shell = shell
-        self._names = names
-        self._target = target
-        self._question = re.compile(rf"^\s*(?:[^%=\n]+=\s*)?%(?:{'|'.join(names)})\s.*\?\s*$")
+        self._targets = targets
+        self._question = re.compile(rf"^\s*(?:[^%=\n]+=\s*)?%(?:{'|'.join(targets)})\s.*\?\s*$")
         self._running = 0
         self._rewritten = ""
         self._manager: TransformerManager = shell.input_transformer_manager
@@ -56,9 +55,9 @@ class Rewriter:
     def _transform_cell(self, cell: str) -> str:
         source = self._original(cell)
         # Source that is transformed while a cell runs belongs to another magic, which executes it.
-        if self._running or not any(f"magic('{name}'" in source for name in self._names):
+        if self._running or not any(f"magic('{name}'" in source for name in self._targets):
             return source
-        self._rewritten = awaited(source, self._names, self._target)
+        self._rewritten = awaited(source, self._targets)
         return self._rewritten
 
     def _keep_questions(self, lines: list[str]) -> list[str]:
@@ -81,23 +80,22 @@ def _as_call(line: str) -> str:
     return f"{head}get_ipython().run_line_magic({name!r}, {prompt.strip()!r})\n"
 
 
-def awaited(source: str, names: tuple[str, ...], target: str) -> str:
-    """Replace our magic calls outside of functions by awaited calls of `target`."""
+def awaited(source: str, targets: Mapping[str, str]) -> str:
+    """Replace our magic calls outside of functions by awaited calls of their targets."""
     try:
         tree = ast.parse(source)
     except SyntaxError:
         return source
-    found = [call for statement in tree.body for call in _calls(statement, names)]
+    found = [call for statement in tree.body for call in _calls(statement, targets)]
     lines = source.encode().splitlines(keepends=True)
     for call in sorted(found, key=lambda call: (call.lineno, call.col_offset), reverse=True):
-        arguments = ", ".join(ast.unparse(argument) for argument in call.args)
-        if len(call.args) == len(_CALLS):
-            arguments += ", None"
-        _replace(lines, call, f"(await {target}({arguments}))".encode())
+        name, line, *cell = (ast.unparse(argument) for argument in call.args)
+        target = targets[ast.literal_eval(name)]
+        _replace(lines, call, f"(await {target}({line}, {cell[0] if cell else None}))".encode())
     return b"".join(lines).decode()
 
 
-def _calls(node: ast.AST, names: tuple[str, ...]) -> list[ast.Call]:
+def _calls(node: ast.AST, names: Collection[str]) -> list[ast.Call]:
     scopes = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda, ast.GeneratorExp)
     if isinstance(node, scopes):
         return []

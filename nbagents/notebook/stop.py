@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
 import threading
+import time
 from collections.abc import Coroutine
 from types import FrameType
 from typing import Any, TypeVar
 
+from IPython.core.getipython import get_ipython
+
 from nbagents._portal import Stopped
 
-__all__ = ["HardStop", "stoppable"]
+__all__ = ["HardStop", "stoppable", "why_stopped"]
 
 T = TypeVar("T")
 
 _GRACE_SECONDS = 3.0
+_SHUTDOWN_SECONDS = 0.2
+"""A kernel that is to shut down or restart is interrupted first, and told why only then."""
 
 
 class HardStop(BaseException):
@@ -23,6 +29,20 @@ class HardStop(BaseException):
 
     It is not a KeyboardInterrupt: that one, raised into a task, would end the kernel's loop.
     """
+
+
+def _reason() -> tuple[str, ...]:
+    """Tell a run why it is stopped; one that ends with its kernel is not stopped but cut off."""
+    shell = get_ipython()
+    return () if shell is not None and shell.exit_now else ("Stopped by you",)
+
+
+def why_stopped() -> tuple[str, ...]:
+    """Find out why a call that cannot await was interrupted."""
+    if hasattr(get_ipython(), "kernel"):
+        with contextlib.suppress(KeyboardInterrupt):
+            time.sleep(_SHUTDOWN_SECONDS)
+    return _reason()
 
 
 class _Interrupts:
@@ -47,11 +67,16 @@ class _Interrupts:
 
     def _handle(self) -> None:
         self._handled += 1
-        if self._handled == 1:
-            self._task.cancel("Stopped by you")
-            self._loop.call_later(_GRACE_SECONDS, self._give_up)
-        else:
+        if self._handled > 1:
             self._give_up()
+        elif hasattr(get_ipython(), "kernel"):
+            self._loop.call_later(_SHUTDOWN_SECONDS, self._cancel)
+        else:
+            self._cancel()
+
+    def _cancel(self) -> None:
+        self._task.cancel(*_reason())
+        self._loop.call_later(_GRACE_SECONDS, self._give_up)
 
     def _give_up(self) -> None:
         if not self.gave_up.done():

@@ -7,19 +7,20 @@ from collections.abc import Iterator
 from typing import Any
 
 from nbagents.notebook.html import answer_words, facts_of, status_words
-from nbagents.notebook.safe_markdown import to_safe_markdown
-from nbagents.notebook.values import one_line, pretty
-from nbagents.notebook.view import (
+from nbagents.notebook.items import (
     FileItem,
     HandoffItem,
     Item,
     NoteItem,
     QuestionItem,
+    ResumedItem,
     RunNode,
-    RunView,
     TextItem,
     ToolItem,
 )
+from nbagents.notebook.safe_markdown import to_safe_markdown
+from nbagents.notebook.values import one_line, pretty
+from nbagents.notebook.view import RunView
 
 __all__ = ["draw_markdown", "draw_plain", "header"]
 
@@ -73,14 +74,7 @@ def _plain_item(node: RunNode, item: Item) -> Iterator[str]:
             typed = node.output is not None and not isinstance(node.output, str)
             yield pretty(node.output) if typed and item is node.items[-1] else item.text
         case ToolItem():
-            yield f"{_TOOL_SIGNS[item.status]} {item.name}({one_line(item.args or {})})"
-            for question in item.questions:
-                yield textwrap.indent(_plain_question(question), "  ")
-            for run in item.runs:
-                yield textwrap.indent("\n".join(_plain_run(run)), f"  {run.name}| ")
-            if item.result is not None and (item.result.is_error or not item.runs):
-                told = textwrap.shorten(item.result.text, _SHOWN_RESULT, placeholder="…")
-                yield textwrap.indent(told, "  = ")
+            yield from _plain_tool(item)
         case RunNode():
             yield f"{status_words(item)[0]} {item.name}"
             yield textwrap.indent("\n".join(_plain_run(item)), "  | ")
@@ -90,8 +84,23 @@ def _plain_item(node: RunNode, item: Item) -> Iterator[str]:
             yield f"→ {source} hands over to {target}: {reason}"
         case FileItem(part=part):
             yield f"[file: {part.name or part.media_type}]"
+        case ResumedItem(text=text, note=note):
+            yield f"↻ {text}"
+            if note:
+                yield f"! {note}"
         case NoteItem(text=text):
             yield f"! {text}"
+
+
+def _plain_tool(tool: ToolItem) -> Iterator[str]:
+    yield f"{_TOOL_SIGNS[tool.status]} {tool.name}({one_line(tool.args or {})})"
+    for question in tool.questions:
+        yield textwrap.indent(_plain_question(question), "  ")
+    for run in tool.runs:
+        yield textwrap.indent("\n".join(_plain_run(run)), f"  {run.name}| ")
+    if tool.result is not None and (tool.result.is_error or not tool.runs):
+        told = textwrap.shorten(tool.result.text, _SHOWN_RESULT, placeholder="…")
+        yield textwrap.indent(told, "  = ")
 
 
 def _plain_question(item: QuestionItem) -> str:

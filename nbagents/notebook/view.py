@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from datetime import datetime
+from typing import Any
 
 from pydantic_core import from_json
 
@@ -19,6 +19,7 @@ from nbagents.events import (
     RunCancelled,
     RunFailed,
     RunFinished,
+    RunResumed,
     RunStarted,
     TextDelta,
     ThinkingDelta,
@@ -29,149 +30,28 @@ from nbagents.events import (
     TurnStarted,
     was_interrupted,
 )
-from nbagents.messages import (
-    ZERO_USAGE,
-    FilePart,
-    Message,
-    TextPart,
-    ThinkingPart,
-    ToolCallPart,
-    ToolResultPart,
-    Usage,
+from nbagents.messages import FilePart, Message, TextPart, ThinkingPart, ToolCallPart
+from nbagents.notebook.items import (
+    FileItem,
+    HandoffItem,
+    NodeStatus,
+    NoteItem,
+    QuestionItem,
+    ResumedItem,
+    RunNode,
+    TextItem,
+    ToolItem,
+    ToolStatus,
 )
 from nbagents.notebook.states import States
 from nbagents.topology import Topology
 
-__all__ = [
-    "FileItem",
-    "HandoffItem",
-    "Item",
-    "NoteItem",
-    "QuestionItem",
-    "RunNode",
-    "RunView",
-    "TextItem",
-    "ToolItem",
-]
-
-NodeStatus = Literal["asking", "answering", "finished", "limited", "failed", "stopped"]
-ToolStatus = Literal["writing", "running", "done", "failed", "refused", "stopped"]
-
-
-@dataclass(slots=True)
-class TextItem:
-    """Text that was said, or thought."""
-
-    thinking: bool = False
-    pieces: list[str] = field(default_factory=list)
-
-    @property
-    def text(self) -> str:
-        """All of it so far."""
-        if len(self.pieces) > 1:
-            self.pieces[:] = ["".join(self.pieces)]
-        return self.pieces[0] if self.pieces else ""
-
-
-@dataclass(slots=True)
-class FileItem:
-    """A file that the model made."""
-
-    part: FilePart
-
-
-@dataclass(slots=True)
-class NoteItem:
-    """Something that happened on the way, such as a retry."""
-
-    text: str
-
-
-@dataclass(slots=True)
-class HandoffItem:
-    """Control passed from one member of a swarm to another."""
-
-    source: str
-    target: str
-    reason: str
-
-
-@dataclass(slots=True)
-class QuestionItem:
-    """A question to a person, and the answer."""
-
-    asked: InputRequested
-    received: InputReceived | None = None
-    is_open: bool = True
-
-
-@dataclass(slots=True)
-class ToolItem:
-    """A call of a tool, and the runs that it opened."""
-
-    name: str
-    call_id: str = ""
-    args: dict[str, Any] | None = None
-    written: int = 0
-    """Characters of the arguments that have arrived, while they are being written."""
-    status: ToolStatus = "writing"
-    progress: Any = None
-    result: ToolResultPart | None = None
-    seconds: float = 0.0
-    traceback: str | None = None
-    runs: list[RunNode] = field(default_factory=list)
-    questions: list[QuestionItem] = field(default_factory=list)
-
+__all__ = ["RunView"]
 
 _STOP_NOTES = {
     "length": "The answer was cut off: it reached its longest length.",
     "filtered": "The vendor's content filter ended the answer.",
 }
-
-
-@dataclass(slots=True)
-class RunNode:
-    """A run, as it is drawn."""
-
-    run_id: str
-    name: str
-    kind: str
-    model: str | None
-    note: str | None
-    question: str
-    started: float
-    parent: RunNode | None = None
-    path: str = ""
-    """Its node in the topology."""
-    status: NodeStatus = "asking"
-    reason: str = ""
-    error: str = ""
-    output: Any = None
-    ended: float | None = None
-    usage: Usage = ZERO_USAGE
-    items: list[Item] = field(default_factory=list)
-    waiting: int = 0
-    """Open questions to a person, here and in all runs below."""
-    has_asked: bool = False
-    """True once a person was asked, here or in a run below."""
-    leads_on: bool = False
-    """True once a graph went on from here."""
-    turn_start: int = 0
-    """Index of the first item of the message that is being made."""
-    calls: dict[int, ToolItem] = field(default_factory=dict)
-    """The calls of the message that is being made, by their index."""
-
-    @property
-    def is_over(self) -> bool:
-        """True when nothing more will happen."""
-        return self.ended is not None
-
-    def seconds(self, now: float) -> float:
-        """Wall time, until `now` for a run that is not over."""
-        return max(0.0, (self.ended or now) - self.started)
-
-
-Item = TextItem | FileItem | NoteItem | HandoffItem | QuestionItem | ToolItem | RunNode
 
 
 class RunView:
@@ -186,6 +66,9 @@ class RunView:
         """What a reader can do about a run that waits."""
         self.topology: Topology | None = None
         self.states = States()
+        self._last_at = 0.0
+        self._cut_at = 0.0
+        """When the last thing happened before the run was cut off."""
         for event in events:
             self.apply(event)
 
@@ -195,9 +78,14 @@ class RunView:
             self._open(event)
             return
         node = self._nodes.get(event.run_id)
-        if node is None:
-            return
+        if node is not None:
+            self._fold(node, event)
+            self._last_at = event.at or self._last_at
+
+    def _fold(self, node: RunNode, event: Event) -> None:
         match event:
+            case RunResumed():
+                self._resume(node, event)
             case TextDelta(text=text):
                 _grow(node, text, thinking=False)
             case ThinkingDelta(text=text):
@@ -212,7 +100,7 @@ class RunView:
                 self._finish_message(node, message)
             case ToolStarted(call_id=call_id, args=args):
                 tool = self._tool(node, call_id, event.name)
-                tool.status, tool.args = "running", args
+                tool.status, tool.args, tool.result = "running", args, None
                 self.states.use(f"{node.path}/{tool.name}", tool)
             case ToolProgress(call_id=call_id, data=data):
                 self._tool(node, call_id, "").progress = data
@@ -256,6 +144,7 @@ class RunView:
             parent,
         )
         self._nodes[event.run_id] = node
+        self._last_at = event.at
         if parent is None:
             self.root = self.root or node
             node.path = event.name
@@ -272,7 +161,38 @@ class RunView:
             parent = parent.parent
         self.states.start(node)
 
+    def _resume(self, node: RunNode, event: RunResumed) -> None:
+        """Open a run again that was cut off, with a mark where it went on."""
+        if node.parent is None:
+            self._cut_at = self._last_at
+        node.off += max(0.0, event.at - (node.ended or self._cut_at))
+        if node.parent is None or event.note or (node.items and not node.waiting):
+            node.items.append(
+                ResumedItem(_how_it_went_on(node, event.at, self._cut_at), event.note)
+            )
+        node.status, node.ended = "asking", None
+        node.output, node.error, node.reason = None, "", ""
+        node.model = event.model or node.model
+        node.turn_start = len(node.items)
+        node.calls.clear()
+        for asker, question in self._questions.values():
+            if asker is node and question.received is None and not question.is_open:
+                question.is_open = True
+                _wait(node, 1)
+
+    def leave(self) -> None:
+        """Close what is under way: nothing more will come of it."""
+        for node in self._nodes.values():
+            if not node.is_over:
+                node.status, node.ended = "stopped", self._last_at
+                node.reason = "" if node.parent else "Cut off."
+                _stop_tools(node)
+
     def _ask(self, node: RunNode, event: InputRequested) -> None:
+        before = self._questions.get(event.question_id)
+        if before is not None and before[1].is_open:  # Going on, other words are asked.
+            before[1].is_open = False
+            _wait(before[0], -1)
         question = QuestionItem(event)
         self._questions[event.question_id] = node, question
         tool = self._tools.get((node.run_id, event.call_id or ""))
@@ -333,9 +253,24 @@ class RunView:
             if asker is node and question.is_open:
                 question.is_open = False
                 _wait(node, -1)
-        for item in node.items:
-            if isinstance(item, ToolItem) and item.status in {"writing", "running"}:
-                item.status = "stopped"
+        _stop_tools(node)
+
+
+def _stop_tools(node: RunNode) -> None:
+    for item in node.items:
+        if isinstance(item, ToolItem) and item.status in {"writing", "running"}:
+            item.status = "stopped"
+
+
+def _how_it_went_on(node: RunNode, at: float, cut_at: float) -> str:
+    now, before = (datetime.fromtimestamp(time).astimezone() for time in (at, cut_at))
+    told = now.strftime("%H:%M" if now.date() == before.date() else "%Y-%m-%d %H:%M")
+    if node.waiting:
+        return f"Asked again at {told}"
+    if node.status == "stopped" and node.reason != "Cancelled":  # A kernel's end gives no reason.
+        return f"Went on at {told} after it was stopped"
+    after = {"failed": "it had failed", "limited": "it had reached its limit"}
+    return f"Went on at {told} after {after.get(node.status, 'it was cut off')}"
 
 
 def _grow(node: RunNode, text: str, *, thinking: bool) -> None:

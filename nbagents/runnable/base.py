@@ -300,6 +300,8 @@ async def _open(
     if past is None or past.end is None:
         files = loose_files(result, ctx.record.events, ctx.run_id)
         ctx.record_event(RunFinished(output, ctx.usage, None, files, lossy))
+    if ctx.node is not None:  # Others beside it may take long.
+        ctx.keep_soon()
     return result
 
 

@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import unquote
 
-from nbagents._portal import in_thread
+from nbagents._portal import off_loop
 from nbagents.errors import SessionError
 from nbagents.sessions.base import Durable, check_session_id, conflict, safe_name
 
@@ -69,21 +69,21 @@ class FileStore:
         `SessionError` for a disk that is full, a folder that cannot be written and the like.
         """
         path = self._log(session_id)
-        return await in_thread(lambda: self._append(session_id, path, expected_seq, record))
+        return await off_loop(lambda: self._append(session_id, path, expected_seq, record))
 
     async def read(self, session_id: str, after: int = 0) -> list[bytes]:
         """Return the records behind number `after`; the last one may be torn."""
         path = self._log(session_id)
-        return (await in_thread(lambda: self._read(session_id, path)))[after:]
+        return (await off_loop(lambda: self._read(session_id, path)))[after:]
 
     async def list(self, prefix: str = "") -> list[str]:
         """Return the ids that begin with a prefix, sorted."""
-        return await in_thread(lambda: sorted(self._list(prefix)))
+        return await off_loop(lambda: sorted(self._list(prefix)))
 
     async def delete(self, session_id: str) -> None:
         """Remove a session: its log, and its folder unless something else lies in it."""
         path = self._log(session_id)
-        await in_thread(lambda: self._delete(session_id, path))
+        await off_loop(lambda: self._delete(session_id, path))
 
     def where(self, session_id: str) -> str:
         """Return the path of the log."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
+import threading
 from collections import OrderedDict
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
@@ -12,7 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 from weakref import WeakValueDictionary
 
-from nbagents._portal import in_loop, in_thread
+from nbagents._portal import background_loop, in_loop
 from nbagents.errors import SessionCorrupt, SessionError, redact
 from nbagents.events import DurableEvent, RunStarted
 from nbagents.sessions.address import store_from
@@ -48,18 +50,21 @@ class Log:
         self._pending: list[tuple[DurableEvent, Redact | None]] = []
         self._failure: SessionError | None = None
         self._writing: asyncio.Task[None] | None = None
-        self._loop = asyncio.get_running_loop()
+        self._waiting: list[tuple[int, asyncio.AbstractEventLoop, asyncio.Future[None]]] = []
+        """Who waits for so many events to be safe."""
+        # Runs of several loops add to it, and it is written in a loop of its own.
+        self._lock = threading.Lock()
 
     @property
     def busy(self) -> set[str]:
         """The runs under way here that wait for nobody."""
-        return {run_id for run_id, journal in self.under_way.items() if not journal.is_held}
+        return {run_id for run_id, journal in list(self.under_way.items()) if not journal.is_held}
 
     async def refresh(self) -> None:
         """Read what others have added. Raises `SessionError`."""
-        if self._loop is not asyncio.get_running_loop():
-            await self._at_home(self.refresh)
-            return
+        await _at_home(self._refresh)
+
+    async def _refresh(self) -> None:
         if self._kept < self._added:  # What others add would be a conflict.
             await self.keep()
             return
@@ -70,67 +75,78 @@ class Log:
             before = decode(error.records, seq + 1, where)[0]
             error.events = [*self.story.events, *before]
             raise
-        is_first = not self.story.events
-
-        def work() -> tuple[list[DurableEvent], str, Story]:
-            with no_collection():
-                events, note = decode(records, seq + 1, where)
-                return events, note, Story(events if is_first else ())
-
-        events, note, story = await in_thread(work)
-        if seq != self._seq or (is_first and self.story.events):  # Somebody here was faster.
-            await self.refresh()
-            return
-        self.note = note
-        self._seq += len(records) - bool(note)
-        if is_first:
-            self.story = story
-        else:
-            for event in events:
-                self.story.add(event)
+        with no_collection():
+            events, note = decode(records, seq + 1, where)
+            with self._lock:
+                is_new = seq == self._seq and self._kept == self._added
+                if is_new:
+                    self.note = note
+                    self._seq += len(records) - bool(note)
+                    for event in events:
+                        self.story.add(event)
+        if not is_new:  # Somebody here was faster.
+            await self._refresh()
 
     def add(self, event: DurableEvent, hook: Redact | None) -> None:
         """Take an event that has happened."""
-        if isinstance(event, RunStarted) and event.declared == self.story.declared.get(event.name):
-            event = replace(event, declared=None)  # Once is enough.
-        self.story.add(event)
-        self._pending.append((event, hook))
-        self._added += 1
+        with self._lock:
+            declared = self.story.declared
+            if isinstance(event, RunStarted) and event.declared == declared.get(event.name):
+                event = replace(event, declared=None)  # Once is enough.
+            self.story.add(event)
+            self._pending.append((event, hook))
+            self._added += 1
 
     async def keep(self) -> None:
         """Return when all that was added so far is in the store. Raises `SessionError`."""
-        if self._loop is not asyncio.get_running_loop():
-            await self._at_home(self.keep)
-            return
-        goal = self._added
-        while self._kept < goal and self._failure is None:
-            if self._writing is None:
-                self._writing = asyncio.create_task(self._write())
-            await asyncio.wait({self._writing})
+        if self._failure is None and self._kept < self._added:
+            loop = asyncio.get_running_loop()
+            done = loop.create_future()
+            with self._lock:
+                self._waiting.append((self._added, loop, done))
+            self.keep_soon()
+            await done
         if self._failure is not None:
             raise self._failure
 
+    def keep_soon(self) -> None:
+        """Begin to write what was added so far; nobody waits for it."""
+        background_loop().call_soon_threadsafe(self._begin_to_write)
+
+    def _begin_to_write(self) -> None:
+        if self._failure is not None:
+            self._tell()
+        elif self._writing is None and self._pending:
+            self._writing = asyncio.create_task(self._write())
+
     async def _write(self) -> None:
-        await asyncio.sleep(0)  # What happens in the same moment goes into the same record.
-        batch, self._pending = self._pending, []
+        with self._lock:
+            batch, self._pending = self._pending, []
         try:
-            record = await in_thread(lambda: encode(batch))
-            written = self.store.append(self.id, self._seq, record)
+            written = self.store.append(self.id, self._seq, encode(batch))
             self._seq = await self._safely(written, "written")
         except SessionError as error:
             self._failure = error
-        except asyncio.CancelledError:
-            cause = "The event loop ended while it was being written; read it anew."
-            self._failure = SessionError(f"{self.where}: {cause}")
-            raise
         except Exception as error:  # noqa: BLE001 - whatever the hook for redaction raises
             problem = redact(f"{type(error).__name__}: {error}")
             self._failure = SessionError(f"{self.where} could not be written down. {problem}")
-        finally:
-            if self._failure is not None:
-                forget(self)
-            self._kept += len(batch)
-            self._writing = None
+        if self._failure is not None:
+            forget(self)
+        self._kept += len(batch)
+        self._writing = None
+        self._tell()
+        if self._waiting:
+            self._begin_to_write()
+
+    def _tell(self) -> None:
+        """Wake those whose events are safe, or all of them when nothing is any more."""
+        with self._lock:
+            over = self._failure is not None
+            done = [each for each in self._waiting if over or each[0] <= self._kept]
+            self._waiting = [each for each in self._waiting if each not in done]
+        for _, loop, future in done:
+            with contextlib.suppress(RuntimeError):  # Its loop has ended.
+                loop.call_soon_threadsafe(_settle, future)
 
     @property
     def where(self) -> str:
@@ -147,13 +163,19 @@ class Log:
             problem = redact(f"{type(error).__name__}: {error}")
             raise SessionError(f"{self.where} could not be {verb}. {problem}") from error
 
-    async def _at_home(self, make: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Do it in the loop in which the session was opened, or here when that has ended."""
-        if self._loop.is_closed() or not self._loop.is_running():
-            self._loop = asyncio.get_running_loop()
-            await make()
-        else:
-            await in_loop(self._loop, make)
+
+def _settle(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
+
+
+async def _at_home(make: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Do it in the one loop of all sessions, which goes on when a cell blocks its own."""
+    home = background_loop()
+    if asyncio.get_running_loop() is home:
+        await make()
+    else:
+        await in_loop(home, make)
 
 
 class RunJournal:
@@ -190,6 +212,11 @@ class RunJournal:
             raise SessionError(f"The run {self._run_id} was resumed elsewhere, and goes on there.")
         await self._log.keep()
 
+    def keep_soon(self) -> None:
+        """Begin to write what was taken; nobody waits for it."""
+        if not self._is_closed:
+            self._log.keep_soon()
+
     def close(self) -> None:
         """Take nothing any more: the run is over, or goes on elsewhere."""
         self._is_closed = True
@@ -221,10 +248,14 @@ async def open_log(store: SessionStore, session_id: str, *, anew: bool = False) 
 
 def forget(log: Log) -> None:
     """Read the session anew the next time: it is not as this process believes."""
-    key = (id(log.store), log.id)
-    if _open.get(key) is log:
-        del _open[key]
-        _recent.pop(key, None)
+    if _open.get((id(log.store), log.id)) is log:
+        close_log(log.store, log.id)
+
+
+def close_log(store: SessionStore, session_id: str) -> None:
+    """Know nothing more of a session."""
+    _open.pop((id(store), session_id), None)
+    _recent.pop((id(store), session_id), None)
 
 
 def default_store() -> SessionStore:

@@ -13,7 +13,7 @@ from nbagents.questions import Answers
 from nbagents.record import Journal
 from nbagents.sessions.base import SessionStore, check_session_id
 from nbagents.sessions.diff import Diff
-from nbagents.sessions.log import RunJournal, default_store, forget, open_log
+from nbagents.sessions.log import RunJournal, close_log, default_store, open_log
 from nbagents.sessions.records import Redact, encode
 from nbagents.sessions.story import RunRecord, Story
 
@@ -160,8 +160,7 @@ class Session:
 
     async def delete(self) -> None:
         """Remove the session from its store."""
-        log = await open_log(self.store, self.id)
-        forget(log)
+        close_log(self.store, self.id)
         await self.store.delete(self.id)
         self._story = Story()
 

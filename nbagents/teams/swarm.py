@@ -326,7 +326,8 @@ class _Talk:
             elif parts := _retold(speaker, message):
                 told.append(Message("user", tuple(parts)))
         if notes:
-            told.append(user_message(f"Shared notes: {to_json(dict(notes)).decode()}"))
+            in_order = dict(sorted(notes.items()))  # Whoever wrote first, after a crash too.
+            told.append(user_message(f"Shared notes: {to_json(in_order).decode()}"))
         return told
 
 

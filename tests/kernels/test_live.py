@@ -145,9 +145,7 @@ def test_two_runs_at_once_land_in_their_own_outputs(cells: Kernel):
         "b = Agent('b', model=ScriptedModel('second', repeat=True))\n"
         "ask = get_ipython().magics_manager.registry['AgentMagics'].awaited"
     )
-    cell = cells.execute(
-        "runs = await asyncio.gather(ask('ask', 'a go', None), ask('ask', 'b go', None))"
-    )
+    cell = cells.execute("runs = await asyncio.gather(ask('a go', None), ask('b go', None))")
     assert [output["data"]["text/plain"].splitlines()[0] for output in cell.outputs] == [
         "first",
         "second",
@@ -160,9 +158,7 @@ def test_a_run_in_the_background_lands_in_the_cell_that_began_it(cells: Kernel):
         "a = Agent('a', model=ScriptedModel(Say(text='late', wait=go)))\n"
         "ask = get_ipython().magics_manager.registry['AgentMagics'].awaited"
     )
-    began = cells.execute(
-        "task = asyncio.create_task(ask('ask', 'a go', None)); await asyncio.sleep(0)"
-    )
+    began = cells.execute("task = asyncio.create_task(ask('a go', None)); await asyncio.sleep(0)")
     later = cells.execute("go.set(); run = await task; print('mine')")
     began.wait_for(lambda cell: "late" in cell.text)
     assert later.text == "mine\n"

@@ -9,7 +9,8 @@ import pytest
 from nbagents.notebook.rewrite import awaited
 
 ASK = "get_ipython().run_line_magic('ask', 'a b')"
-AWAITED = "(await T('ask', 'a b', None))"
+AWAITED = "(await T('a b', None))"
+TARGETS = {"ask": "T", "session": "S"}
 
 
 @pytest.mark.parametrize(
@@ -26,7 +27,7 @@ AWAITED = "(await T('ask', 'a b', None))"
     ],
 )
 def test_calls_outside_of_functions_are_awaited(source: str):
-    rewritten = awaited(source.replace("{}", ASK), ("ask",), "T")
+    rewritten = awaited(source.replace("{}", ASK), TARGETS)
     assert rewritten == source.replace("{}", AWAITED)
     compile(rewritten, "cell", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
 
@@ -46,14 +47,19 @@ def test_calls_outside_of_functions_are_awaited(source: str):
 )
 def test_other_calls_are_left_alone(source: str):
     source = source.replace("{}", ASK)
-    assert awaited(source, ("ask",), "T") == source
+    assert awaited(source, TARGETS) == source
 
 
 def test_a_cells_body_goes_along():
     source = "get_ipython().run_cell_magic('ask', 'a', 'line 1\\nline 2\\n')\n"
-    assert awaited(source, ("ask",), "T") == "(await T('ask', 'a', 'line 1\\nline 2\\n'))\n"
+    assert awaited(source, TARGETS) == "(await T('a', 'line 1\\nline 2\\n'))\n"
 
 
 def test_other_magics_are_left_alone():
     source = "get_ipython().run_line_magic('time', 'x')"
-    assert awaited(source, ("ask",), "T") == source
+    assert awaited(source, TARGETS) == source
+
+
+def test_each_magic_has_its_own_target():
+    source = "get_ipython().run_line_magic('session', 'a')"
+    assert awaited(source, TARGETS) == "(await S('a', None))"

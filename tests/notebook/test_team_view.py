@@ -26,9 +26,10 @@ from nbagents import (
     handoff_to_user,
     tool,
 )
+from nbagents.notebook.items import HandoffItem, QuestionItem, RunNode, ToolItem
 from nbagents.notebook.live import bundle
 from nbagents.notebook.pictures import picture_bundle
-from nbagents.notebook.view import HandoffItem, QuestionItem, RunNode, RunView, ToolItem
+from nbagents.notebook.view import RunView
 from tests.people import present
 
 HOSTILE = '<img src=x onerror="hacked()">&amp;[x](javascript:hacked())'

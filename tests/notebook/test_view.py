@@ -19,8 +19,9 @@ from nbagents import (
     ToolResult,
     Usage,
 )
+from nbagents.notebook.items import NoteItem, TextItem, ToolItem
 from nbagents.notebook.live import bundle
-from nbagents.notebook.view import NoteItem, RunView, TextItem, ToolItem
+from nbagents.notebook.view import RunView
 
 PNG = b"\x89PNG\r\n\x1a\n"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pydantic import BaseModel
@@ -22,6 +22,7 @@ from nbagents import (
     handoff_to_user,
     tool,
 )
+from nbagents.messages import Usage
 from nbagents.models.base import ModelRequest
 
 Did = Callable[[str], None]
@@ -43,13 +44,14 @@ class System:
 def says(*steps: Say | str) -> ScriptedModel:
     """Answer by how many of its own messages the conversation has: the same in any process."""
 
-    def step(request: ModelRequest) -> Say | str:
+    def step(request: ModelRequest) -> Say:
         own = 0
         for message in reversed(request.messages):
             if message.role == "user" and message.parts[0].type != "tool_result":
                 break
             own += message.role == "assistant"
-        return steps[own]
+        say = steps[own] if isinstance(steps[own], Say) else Say(text=steps[own])
+        return replace(say, usage=Usage(100 + own, len(steps)))
 
     return ScriptedModel(step, repeat=True)
 
@@ -193,6 +195,49 @@ def asking(did: Did) -> Graph:
     return Graph("shop", nodes, [("first", "sure"), ("buyer", "sure")])
 
 
+def till(did: Did) -> Graph:
+    """Tools that must not run twice: two at once, in two nodes at once, and one that asks."""
+
+    @tool
+    async def pay(ctx: RunContext) -> str:
+        """Pay."""
+        amount = await ctx.ask(Question("How much?", int))
+        did("pay it")
+        return f"{amount} paid"
+
+    def charge() -> Any:
+        return works(did, "charge", idempotent=False)
+
+    def count(desk: str, waiter: str) -> str:
+        did("count")
+        return f"{desk} {waiter}"
+
+    over = Say(calls=[("handoff", {"to": "cashier", "reason": "to be paid"})])
+    clerk = Agent(
+        "clerk", model=says(call("charge", "a", "b"), call("charge", "c"), over), tools=[charge()]
+    )
+    cashier = Agent("cashier", model=says(Say(calls=[("pay", {})]), "Paid."), tools=[pay])
+    waiter = Agent(
+        "waiter", model=says(call("charge", "d"), call("charge", "e"), "Served."), tools=[charge()]
+    )
+    nodes = {"desk": Swarm("desk", [clerk, cashier]), "waiter": waiter, "count": count}
+    return Graph("till", nodes, [("desk", "count"), ("waiter", "count")])
+
+
+def heavy(did: Did) -> Agent:
+    """What its second tool leaves behind takes the disk a while."""
+
+    @tool(idempotent=True)
+    async def dump(ctx: RunContext) -> str:
+        """Dump."""
+        did("dump")
+        ctx.state["dump"] = "much " * 2_000_000
+        return "done"
+
+    steps = [call("dig", "a"), Say(calls=[("dump", {})]), call("dig", "b"), "Big."]
+    return Agent("miner", model=says(*steps), tools=[works(did, "dig"), dump])
+
+
 ANSWERS = {
     "Which?": "this",
     "How many?": 2,
@@ -200,6 +245,11 @@ ANSWERS = {
     "Where?": "here",
     "May buyer call buy?": {"approve": True},
     "Sure?": True,
+}
+
+PAID = {
+    "How much?": 5,
+    "pay was cut off while it waited for an answer. Run it again from its start?": True,
 }
 
 SYSTEMS = {

@@ -69,6 +69,7 @@ def _file(part: dict[str, Any]) -> str:
 
 def _said(question: OpenQuestion, ending: Ending) -> str:
     answers = f"await run.resume(answers={{{json.dumps(question.id)}: ...}})"
+    how = f" Go on with: {answers}" if question.id else ""  # One that no run asks has no id.
     match ending:
         case "open":
             return "Waiting for you."
@@ -77,9 +78,9 @@ def _said(question: OpenQuestion, ending: Ending) -> str:
         case "stopped":
             return "Stopped before an answer."
         case "later":
-            return f"Put off. Go on with: {answers}"
+            return f"Put off.{how}"
         case "closed":
-            return f"The form was closed before an answer. Go on with: {answers}"
+            return f"The form was closed before an answer.{how}"
 
 
 def _answers(question: OpenQuestion, fields: Sequence[Field]) -> list[tuple[str, str]]:
