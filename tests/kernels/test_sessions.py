@@ -344,3 +344,27 @@ def test_unloading_takes_the_magic_and_the_cards_away(cells: Kernel):
     cells.execute("%unload_ext nbagents")
     assert "not found" in cells.execute("%session x").text + str(cells.execute("%session x").error)
     assert cells.execute("Session('x')").text.startswith("<Session 'x'")
+
+
+def test_calls_that_await_and_calls_that_cannot_share_a_session(cells: Kernel):
+    cells.execute("%session both")
+    assert "Heard 1." in cells.execute("%ask talker one").text
+    assert "Heard 2." in cells.execute("%%time\n%ask talker two").text
+    cells.execute("def ask():\n    return get_ipython().run_line_magic('ask', 'talker three')")
+    assert "Heard 3." in cells.execute("ask()").text
+    assert cells.execute("print(talker('four', session='both').output)").text == "Heard 4.\n"
+    assert cells.execute("print((await talker.run('5', session='both')).output)").text == (
+        "Heard 5.\n"
+    )
+
+
+def test_a_call_that_cannot_await_is_cut_off_by_a_restart_and_not_stopped(
+    cells: Kernel, home: Path
+):
+    cell = cells.begin("flow('go', session='sync')")
+    until(cell, home, "slow")
+    restart(cells)
+    (home / "go-on").touch()
+    assert "goes on" in cells.execute("%session sync").text
+    assert cells.execute("print(flow('go', session='sync').output)").text == "3\n"
+    assert lines(home) == ["first", "slow", "slow", "last"]
