@@ -113,13 +113,20 @@ async def of_appending(folder: Path, pairs: int) -> list[list[str]]:
     short, long = [await Appended.make(folder, messages) for messages in (10, 10_000)]
     taken: list[list[float]] = []
     with (folder / "by-hand.jsonl").open("ab", buffering=0) as file:
-        sides = (lambda: append_by_hand(file), short.append, long.append)
+        store, count = FileStore(folder), itertools.count()
+        body = records(plain_turns(1))[0]
+
+        async def alone() -> None:
+            await store.append("alone", next(count), body)
+
+        sides = (lambda: append_by_hand(file), alone, short.append, long.append)
         for _ in range(pairs + 1):
             gc.collect()
             taken.append([await seconds_each(side, 100) * 1e3 for side in sides])
-    hand, few, many = zip(*taken[1:], strict=True)
+    hand, by_store, few, many = zip(*taken[1:], strict=True)
     return [
-        row("an append, flushed to the disk", hand, few, "3.00"),
+        row("an append of the store, flushed to the disk", hand, by_store, "3.00"),
+        row("the same for an event of a run, all the way", hand, few, "3.00"),
         row("an append to 10,000 messages, against one to 10", few, many, "1.20"),
     ]
 
