@@ -16,6 +16,7 @@ from pydantic import Discriminator, TypeAdapter
 from typing_extensions import TypeIs
 
 from nbagents.messages import (
+    ZERO_USAGE,
     FilePart,
     Message,
     TextPart,
@@ -161,7 +162,7 @@ class EdgeTaken(_Stamp):
     """A graph went along an edge."""
 
     source: str
-    target: str | None
+    target: str | None = None
     """None when a node was left, and none of its edges was taken."""
     type: Literal["edge_taken"] = "edge_taken"
 
@@ -190,9 +191,9 @@ class InputReceived(_Stamp):
     """A person answered."""
 
     question_id: str
-    answer: Any
+    answer: Any = None
     """As JSON; what the schema calls a secret is left out."""
-    via: Literal["form", "stdin", "prepared", "code"]
+    via: Literal["form", "stdin", "prepared", "code"] = "code"
     """How the answer came: `prepared` ones stood ready, `code` is `question.answer(...)`."""
     type: Literal["input_received"] = "input_received"
 
@@ -202,7 +203,7 @@ class StateChanged(_Stamp):
     """A value that runs share was written; it belongs to the run of this event."""
 
     key: str
-    value: Any
+    value: Any = None
     removed: bool = False
     type: Literal["state_changed"] = "state_changed"
 
@@ -211,8 +212,8 @@ class StateChanged(_Stamp):
 class RunFinished(_Stamp):
     """A run ended by itself: with an answer, or at a limit."""
 
-    output: Any
-    usage: Usage
+    output: Any = None
+    usage: Usage = ZERO_USAGE
     limit: str | None = None
     """The limit that ended it, such as `turns=25`."""
     files: tuple[FilePart, ...] = ()

@@ -34,7 +34,8 @@ def encode(events: Sequence[tuple[DurableEvent, Redact | None]]) -> bytes:
 
 def _encoded(event: DurableEvent, secrets: Sequence[str]) -> bytes:
     try:
-        text = event_codec().dump_json(event, fallback=repr)
+        # Each field that may be None is so by default.
+        text = event_codec().dump_json(event, exclude_none=True, fallback=repr)
     except (PydanticSerializationError, UnicodeError):
         plain = event_codec().dump_python(event)
         return to_json(_cleaned(plain), bytes_mode="base64", fallback=repr)
