@@ -77,6 +77,19 @@ async def team(notebook: Notebook, file: str, picture: str) -> None:
     await notebook.close()
 
 
+async def session(notebook: Notebook) -> None:
+    """The card of a session that was cut off, and the run that goes on."""
+    await notebook.page.set_viewport_size({"width": 1180, "height": 1600})
+    await notebook.open("06-sessions.ipynb")
+    top = notebook.cell(index(notebook, "%session trip"))
+    end = notebook.cell(index(notebook, "%ask collector"))
+    await end.node.scroll_into_view_if_needed()
+    first, last = await top.node.bounding_box(), await end.node.bounding_box()
+    clip = {**first, "height": last["y"] + last["height"] - first["y"]}
+    await notebook.page.screenshot(path=IMAGES / "session.png", clip=clip)
+    await notebook.close()
+
+
 def index(notebook: Notebook, start: str) -> int:
     """The first cell whose source starts so."""
     sources = [cell.source for cell in notebook.saved().cells]
@@ -85,7 +98,7 @@ def index(notebook: Notebook, start: str) -> int:
 
 async def main() -> None:
     """Take all pictures, or those that are named: `python -m docs.pictures form swarm`."""
-    wanted = sys.argv[1:] or ["first-agent", "form", "swarm", "graph"]
+    wanted = sys.argv[1:] or ["first-agent", "form", "swarm", "graph", "session"]
     IMAGES.mkdir(exist_ok=True)
     lab = JupyterLab(Path(tempfile.mkdtemp()))
     try:
@@ -103,6 +116,8 @@ async def main() -> None:
                 await team(notebook, "03-swarm.ipynb", "swarm.png")
             if "graph" in wanted:
                 await team(notebook, "04-graph.ipynb", "graph.png")
+            if "session" in wanted:
+                await session(notebook)
             await browser.close()
     finally:
         lab.stop()
