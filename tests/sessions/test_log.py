@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
+import threading
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -20,7 +19,6 @@ from nbagents import (
     Say,
     ScriptedModel,
     Session,
-    SessionCorrupt,
     SessionError,
     TextPart,
     TurnStarted,
@@ -105,6 +103,55 @@ async def test_an_exact_store_has_each_tool_before_it_runs():
     assert seen == [["run_started", "message_finished", "tool_started"], ["tool_finished"]]
 
 
+class TellingStore(MemoryStore):
+    """Tells when it has got what one waits for."""
+
+    def __init__(self, awaited: bytes) -> None:
+        super().__init__()
+        self.has_it = threading.Event()
+        self._awaited = awaited
+
+    async def append(self, session_id: str, expected_seq: int, record: bytes) -> int:
+        seq = await super().append(session_id, expected_seq, record)
+        if self._awaited in record:
+            self.has_it.set()
+        return seq
+
+
+async def test_a_node_that_has_ended_is_stored_while_another_one_is_at_work():
+    store = TellingStore(b'"output":"ended"')
+
+    def quick() -> str:
+        return "ended"
+
+    def slow() -> bool:
+        return store.has_it.wait(60)
+
+    run = await Graph("g", {"quick": quick, "slow": slow}, []).run(
+        "go", session=Session("s", store=store)
+    )
+    assert run.output == {"quick": "ended", "slow": True}
+
+
+async def test_a_tool_that_has_ended_is_stored_while_another_one_is_at_work():
+    store = TellingStore(b"this has ended")
+
+    @tool
+    def quick() -> str:
+        """End."""
+        return "this has ended"
+
+    @tool
+    def slow() -> str:
+        """Wait."""
+        return str(store.has_it.wait(60))
+
+    model = ScriptedModel(Say(calls=[("quick", {}), ("slow", {})]), "Done.")
+    agent = Agent("a", model=model, tools=[quick, slow])
+    run = await agent.run("go", session=Session("s", store=store))
+    assert [part.text for part in run.messages[2].parts] == ["this has ended", "True"]
+
+
 async def test_what_was_seen_before_a_turn_is_stored_when_the_turn_begins():
     store, turns = CountingStore("turn"), 0
     seen: list[object] = []
@@ -134,67 +181,6 @@ async def test_twenty_nodes_at_once_are_written_in_the_order_in_which_things_hap
     for number in range(20):
         assert session.messages(f"w{number}")[-1].text == f"w{number}"
     assert len(store.appended) < len(stored)
-
-
-@pytest.fixture
-async def kept(tmp_path: Path) -> tuple[Path, FileStore]:
-    """Make a session of five turns, and give its file."""
-    store = FileStore(tmp_path)
-    agent = Agent("a", model=ScriptedModel(*"12345"))
-    for number in range(5):
-        await agent.run(f"ask {number}", session=Session("s", store=store))
-    return tmp_path / "s" / "log.jsonl", FileStore(tmp_path)
-
-
-async def test_a_torn_last_record_is_left_out_and_reported_and_the_next_takes_its_place(kept):
-    path, store = kept
-    path.write_bytes(path.read_bytes()[:-20])
-    session = await Session("s", store=store).load()
-    assert session.note == (
-        f"Record 5 of {path} was torn by a crash while it was written, and is left out."
-    )
-    assert [run.status for run in session.runs] == ["finished"] * 4
-    await Agent("a", model=ScriptedModel("again")).run("ask 4", session=session)
-    again = await Session("s", store=FileStore(path.parents[1])).load()
-    assert (again.note, again.messages()[-1].text, len(again.runs)) == ("", "again", 5)
-
-
-async def test_a_file_that_was_cut_off_at_any_byte_is_read_up_to_there(kept):
-    path, _ = kept
-    data = path.read_bytes()
-    ends = [match.end() for match in re.finditer(b"\n", data)]
-    for size in range(0, len(data), 97):
-        path.write_bytes(data[:size])
-        session = await Session("s", store=FileStore(path.parents[1])).load()
-        assert len(session.runs) == sum(end <= size for end in ends)
-
-
-@pytest.mark.parametrize(
-    ("rubbish", "why"),
-    [
-        (b"\x00\xff rubbish\n", "is not JSON"),
-        (b'{"v":1,"events":[{"type":"run_started"}]}\n', "cannot be read"),
-        (b'{"v":1,"events":[{"type":"dream"}]}\n', "tells of something .* Upgrade nbagents"),
-        (b'{"v":2,"things":[]}\n', r"by a newer version \(format 2.*Upgrade nbagents"),
-        (b"[]\n", "is no record of nbagents"),
-        (b"\n", "is not JSON"),
-    ],
-)
-async def test_a_record_that_cannot_be_read_is_named_and_what_stands_before_it_can_be(
-    kept, rubbish, why
-):
-    path, store = kept
-    lines = path.read_bytes().splitlines(keepends=True)
-    lines[2] = rubbish
-    path.write_bytes(b"".join(lines))
-    session = Session("s", store=store)
-    with pytest.raises(SessionCorrupt, match=f"Record 3 of {re.escape(str(path))} .*{why}"):
-        await session.load()
-    assert [run.start.input[0].text for run in session.runs] == ["ask 0", "ask 1"]
-    with pytest.raises(SessionCorrupt, match="Record 3"):
-        await Agent("a", model=ScriptedModel("x")).run("go", session=Session("s", store=store))
-    saved = await session.fork("saved")
-    assert (await Agent("a", model=ScriptedModel("x")).run("go", session=saved)).output == "x"
 
 
 async def test_no_key_reaches_the_store(monkeypatch, kept):
