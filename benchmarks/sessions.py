@@ -77,7 +77,7 @@ class Appended:
         body = b"".join(records(plain_turns(messages // 2)))
         (folder / name).mkdir()
         (folder / name / "log.jsonl").write_bytes(body)
-        begun = await Session(name, store=store).begin("poet", (user_message(TEXT),))
+        begun = await Session(name, store=store).begin("poet", "agent", (user_message(TEXT),))
         start = RunStarted("poet", "agent", begun.messages)
         stamp(start, "ours", 1)
         begun.journal.add(start)

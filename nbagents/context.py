@@ -7,7 +7,7 @@ import contextlib
 import os
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
@@ -184,12 +184,19 @@ class RunContext:
             answered = OpenQuestion(question, before[0])
             with contextlib.suppress(UserError):  # It was a secret, or other things are asked now.
                 return answered.recorded(before[1].answer)
-        return await self.ask_anew(question, before[0] if before else None)
+        asked = await self._request(question, before[0] if before else None)
+        return await self._answer(OpenQuestion(question, asked))
 
-    async def ask_anew(self, question: Question, before: InputRequested | None = None) -> Any:
-        """Ask a person whatever the record says; with the id of a question that is open still."""
-        asked = await self._request(question, before)
-        pending = OpenQuestion(question, asked)
+    async def ask_again(self, asked: InputRequested, note: str) -> None:
+        """Ask what was asked when the run was cut off; whoever asks it next hears the answer."""
+        again = replace(asked, reason=f"{asked.reason} {note}".strip())
+        pending = OpenQuestion(Question(asked.prompt, Any), again)
+        await self.emit(again)
+        await self._answer(pending)
+        assert self.past is not None
+        self.past.hear(InputReceived(pending.id, pending.answer_json, pending.via))
+
+    async def _answer(self, pending: OpenQuestion) -> Any:
         record = self.record
         record.questions[pending.id] = pending
         await self.keep()

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import Discriminator, TypeAdapter
+from pydantic import ConfigDict, Discriminator, TypeAdapter
 from typing_extensions import TypeIs
 
 from nbagents.messages import (
@@ -330,8 +330,9 @@ def is_durable(event: Event) -> TypeIs[DurableEvent]:
 
 @functools.cache
 def event_codec() -> TypeAdapter[Event]:
-    """The JSON codec of all events; bytes travel as base64."""
-    return TypeAdapter(Annotated[Event, Discriminator("type")])
+    """The JSON codec of all events; bytes travel as base64, and NaN as in Python's own `json`."""
+    config = ConfigDict(ser_json_inf_nan="constants")
+    return TypeAdapter(Annotated[Event, Discriminator("type")], config=config)
 
 
 def messages_of(events: Iterable[DurableEvent], run_id: str) -> list[Message]:

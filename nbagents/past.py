@@ -146,16 +146,14 @@ class Past:
         question, answers = asked.popleft()
         return question, answers[-1] if answers else None
 
-    def waits(self, call_id: str) -> bool:
-        """Tell whether a call was cut off while it waited for an answer."""
-        return any(not answers for _, answers in self._questions.get(call_id, ()))
+    def waits(self, call_id: str) -> InputRequested | None:
+        """Return the question that a call was cut off at, if it waited for an answer."""
+        asked = self._questions.get(call_id, ())
+        return next((question for question, answers in asked if not answers), None)
 
-    def take_back(self, call_id: str, prompt: str) -> InputRequested | None:
-        """Take out what was asked about a call, not by it; return it when it is still open."""
-        asked = self._questions.get(call_id, deque())
-        about = [each for each in asked if each[0].prompt == prompt]
-        self._questions[call_id] = deque(each for each in asked if each[0].prompt != prompt)
-        return about[-1][0] if about and not about[-1][1] else None
+    def hear(self, answer: InputReceived) -> None:
+        """Take the answer to a question of the past."""
+        self._asked[answer.question_id].append(answer)
 
     def reopen(self) -> None:
         """Take back the end, and the ends of those below that had led to it."""

@@ -43,7 +43,6 @@ from nbagents.models.base import Model, ModelDone, ModelRequest, PartDone, Setti
 from nbagents.models.collect import Collector
 from nbagents.models.retry import RetryPolicy
 from nbagents.past import Past
-from nbagents.questions import Question
 from nbagents.runnable import Result
 from nbagents.tools.base import Tool, ToolResult
 
@@ -324,8 +323,8 @@ async def _allow(
 ) -> None:
     """See that a call may be made, and report that it is.
 
-    Raises `ToolError` when the person does not allow it, and for a tool that must not run twice
-    and was cut off while it ran.
+    A tool that must not run twice and was cut off runs again only if it waited for a person, who is
+    told so and asked again. Raises `ToolError` when it may not run.
     """
     call_id, name = ctx.call_id or "", tool.spec.name
     begun = ctx.past.calls.get(call_id) if ctx.past else None
@@ -337,12 +336,10 @@ async def _allow(
             await ctx.keep()
     elif not tool.is_idempotent:
         assert ctx.past is not None
-        prompt = f"{name} was cut off while it waited for an answer. Run it again from its start?"
-        open_still = ctx.past.take_back(call_id, prompt)
-        reason = "What it did before it asked would be done twice."
-        again = Question(prompt, bool, reason=reason, details=shown)
-        if not ctx.past.waits(call_id) or not await ctx.ask_anew(again, open_still):
+        waited_for = ctx.past.waits(call_id)
+        if waited_for is None:
             raise ToolError(_UNKNOWN)
+        await ctx.ask_again(waited_for, f"Your answer runs {name} again from its start.")
 
 
 _UNKNOWN = "The run was cut off while this tool ran: it may have done its work, or a part of it, or nothing. Find out before you call it again."

@@ -44,7 +44,7 @@ __all__ = ["VERBS", "SessionMagics"]
 VERBS = ("fork", "list", "off", "resume", "rm", "show")
 _READ_AT_ONCE = 16
 _LISTED = 1_000
-_CLOSE = 0.75
+_CLOSE = 0.8
 
 Shown = Card | Table | Conversation | Run[Any]
 

@@ -27,7 +27,7 @@ from nbagents.past import Past, RecordedError
 from nbagents.questions import Answers, Prepared, Question
 from nbagents.record import Record
 from nbagents.runnable.given import Input, conversation
-from nbagents.runnable.retrace import changes, loose_files, recordable, restored
+from nbagents.runnable.retrace import changes, check_ways, loose_files, recordable, restored
 from nbagents.runnable.run import Held, Result, Run
 from nbagents.runnable.sketch import Sketch
 from nbagents.runnable.stream import RunStream
@@ -99,7 +99,8 @@ class Runnable(ABC, Generic[T]):
         Raises what made the run fail, with the run as `error.run`. A run that reaches a limit is
         returned with status `limited`, one that needs an answer nobody can give with `waiting`.
         """
-        return await _run(Asked(self, _given(input, session), session, deps, limits), answers)
+        asked = Asked(self, _given(input, session), session, deps, limits)
+        return await _begin(asked, Record(prepared=Prepared(answers)))
 
     def stream(
         self,
@@ -126,7 +127,7 @@ class Runnable(ABC, Generic[T]):
     ) -> Run[T]:
         """Run to the end from code that cannot await, in scripts and in cells alike."""
         asked = Asked(self, _given(input, session), session, deps, limits)
-        return portal().call(lambda: _run(asked, answers))
+        return portal().call(lambda: _begin(asked, Record(prepared=Prepared(answers))))
 
     def as_tool(self, name: str | None = None, description: str | None = None) -> Tool:
         """Make a tool of it, which other agents may call."""
@@ -195,18 +196,14 @@ def _given(input: Input | None, session: Session | str | None) -> tuple[Message,
     return None if input is None else conversation(input)
 
 
-async def _run(asked: Asked[T], answers: Answers | None) -> Run[T]:
-    return await _begin(asked, Record(prepared=Prepared(answers)))
-
-
 async def _begin(asked: Asked[T], record: Record, before: Sequence[DurableEvent] = ()) -> Run[T]:
     """Begin a run, or go on with one: with that of `before`, or one in the session."""
     runnable = asked.runnable
     begun = Begun(asked.messages or (), events=before)
     if asked.session is not None:
         session = asked.session if isinstance(asked.session, Session) else Session(asked.session)
-        run_id = before[0].run_id if before else None
-        begun = await session.begin(runnable.name, asked.messages, run_id=run_id)
+        cut_off = before[0].run_id if before else None
+        begun = await session.begin(runnable.name, runnable.kind, asked.messages, cut_off)
     past = Past.of(begun.events, begun.events[0].run_id) if begun.events else None
     ctx = RunContext(
         runnable.name,
@@ -222,13 +219,12 @@ async def _begin(asked: Asked[T], record: Record, before: Sequence[DurableEvent]
         record.retell(begun.events)
     record.journal, record.declared = begun.journal, begun.declared
     earlier = begun.earlier if runnable.remembers else ()
-    messages = past.start.input if past else begun.messages
 
     async def again(events: Sequence[DurableEvent], answers: Answers | None) -> Run[T]:
         return await _begin(asked, Record(prepared=Prepared(answers)), events)
 
     # A task of its own, so that it can be held, with all that it waits for, until it is resumed.
-    task = asyncio.create_task(_to_its_end(ctx, runnable, messages, earlier))
+    task = asyncio.create_task(_to_its_end(ctx, runnable, begun.messages, earlier))
     task.add_done_callback(lambda _: record.wake())
     return await Held(ctx, task, again, earlier).outcome()
 
@@ -328,14 +324,17 @@ async def _go_on(ctx: RunContext, runnable: Runnable[Any]) -> None:
     past = ctx.past
     if ctx.node is not None:
         await ctx.keep()
-    if past is None or past.end is not None:
+    if past is None:
+        return
+    before, now = past.declared or ctx.record.declared.get(runnable.name, {}), runnable.declared
+    check_ways(runnable.name, before, now, past)
+    if past.end is not None:
         return
     ctx.spend(past.spent)
-    before = past.declared or ctx.record.declared.get(runnable.name, {})
-    note, problem = changes(runnable.name, before, runnable.declared)
-    ctx.record_event(RunResumed(note, runnable.model_name, runnable.declared))
+    note, problem = changes(runnable.name, before, now)
     if problem and not await ctx.ask(Question(f"{problem} Go on all the same?", bool)):
         raise UserError(f"{problem} It does not go on.")
+    ctx.record_event(RunResumed(note, runnable.model_name, now))
 
 
 async def _within_time(

@@ -10,13 +10,13 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import from_json, to_json, to_jsonable_python
 
 from nbagents import errors
-from nbagents.errors import LimitReached, NbAgentsError, SessionError
+from nbagents.errors import LimitReached, NbAgentsError, SessionError, UserError
 from nbagents.events import DurableEvent, MessageFinished, RunFailed, RunFinished
 from nbagents.messages import FilePart
 from nbagents.past import Past, RecordedError
 from nbagents.runnable.run import Result
 
-__all__ = ["changes", "loose_files", "recordable", "restored"]
+__all__ = ["changes", "check_ways", "loose_files", "recordable", "restored"]
 
 
 _SCALARS = frozenset({str, int, float, bool, type(None)})
@@ -140,6 +140,19 @@ def changes(name: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> tup
         old, new = (_shape(declared.get("output")) for declared in (before, now))
         problem = f"The answers of {name} were {old}, and are {new} now."
     return " ".join(notes), problem
+
+
+def check_ways(name: str, before: Mapping[str, Any], now: Mapping[str, Any], past: Past) -> None:
+    """See that the nodes which a graph has left lead where they led then.
+
+    Raises `UserError` for one that does not. Those that it has not left may lead elsewhere.
+    """
+    had, has = before.get("ways", {}), now.get("ways", {})
+    for source, _ in past.departures:
+        if source in had and had[source] != has.get(source, []):
+            old, new = (", ".join(ways.get(source, [])) or "nowhere" for ways in (had, has))
+            message = f"{name} has left {source!r}, which led to {old}, and leads to {new} now. Give it back its edges, or ask anew; a session can be branched off before that: %session fork NEW --at STEP."
+            raise UserError(message)
 
 
 def _shape(schema: Any) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import gc
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from typing import Annotated, Any, cast
@@ -23,13 +24,24 @@ _FORMAT = 1
 _HEAD, _TAIL = b'{"v":1,"events":[', b"]}\n"
 # So long the interpreter may be held up by one call.
 _CHUNK = 200_000
+_LONGEST_WORD = 2_000
 
 
 def encode(events: Sequence[tuple[DurableEvent, Redact | None]]) -> bytes:
     """Write events as one record, without any key that is known or looks like one."""
     secrets = [to_json(secret)[1:-1].decode() for secret in known_secrets()]
-    texts = (_encoded(hook(event) if hook else event, secrets) for event, hook in events)
+    texts = (_encoded(_changed(event, hook), secrets) for event, hook in events)
     return _HEAD + b",".join(texts) + _TAIL
+
+
+def _changed(event: DurableEvent, hook: Redact | None) -> DurableEvent:
+    if hook is None:
+        return event
+    changed = hook(event)
+    if type(changed) is not type(event) or changed.run_id != event.run_id:
+        kind = type(event).__name__
+        raise TypeError(f"redact must return the {kind} that it was given, or a changed one")
+    return changed
 
 
 def _encoded(event: DurableEvent, secrets: Sequence[str]) -> bytes:
@@ -40,21 +52,43 @@ def _encoded(event: DurableEvent, secrets: Sequence[str]) -> bytes:
         plain = event_codec().dump_python(event)
         return to_json(_cleaned(plain), bytes_mode="base64", fallback=repr)
     known = text.decode()
-    if may_hold_secret(known) or any(secret in known for secret in secrets):
+    suspect = may_hold_secret(known) or any(secret in known for secret in secrets)
+    if suspect or '"type":"file"' in known:
         return to_json(_cleaned(from_json(text)))
     return text
 
 
 def _cleaned(value: Any) -> Any:
-    """Take keys out of all texts, and what is no Unicode."""
+    """Take keys out of all texts, and what is no Unicode; the bytes of files stay as they are."""
     if isinstance(value, str):
-        return redact(value.encode("utf-8", "replace").decode())
+        text = value.encode("utf-8", "replace").decode()
+        return text if _is_data(text) else redact(text)
     if isinstance(value, dict):
         known = cast("dict[Any, Any]", value)
-        return {_cleaned(key): _cleaned(item) for key, item in known.items()}
+        kept = {"data"} if known.get("type") == "file" else set[str]()
+        cleaned = {
+            _cleaned(key): item if key in kept else _cleaned(item) for key, item in known.items()
+        }
+        if kept and isinstance(known.get("data"), str):
+            cleaned["data"] = _cleaned_file(known["data"])
+        return cleaned
     if isinstance(value, (list, tuple)):
         return [_cleaned(item) for item in cast("Sequence[Any]", value)]
     return value
+
+
+def _cleaned_file(data: str) -> str:
+    """Take keys out of a file that is a text, such as `.env`; any other stays as it is."""
+    try:
+        text = urlsafe_b64decode(data).decode()
+    except ValueError:
+        return data
+    return urlsafe_b64encode(redact(text).encode()).decode()
+
+
+def _is_data(text: str) -> bool:
+    """Tell bytes in base64 from text: by chance, they too hold what looks like a key."""
+    return len(text) > _LONGEST_WORD and not any(char.isspace() for char in text[:_LONGEST_WORD])
 
 
 @functools.cache
@@ -109,7 +143,10 @@ def _read(records: Sequence[bytes]) -> list[DurableEvent]:
         if not record.startswith(_HEAD) or not record.endswith(_TAIL):
             raise ValueError("Another format")
         bodies.append(record[len(_HEAD) : -len(_TAIL)])
-    return _events().validate_json(b"[" + b",".join(bodies) + b"]")
+    events = _events().validate_json(b"[" + b",".join(bodies) + b"]")
+    if not all(event.run_id for event in events):
+        raise ValueError("An event of no run")
+    return events
 
 
 def _read_one_by_one(

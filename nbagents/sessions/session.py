@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
+from nbagents.context import Limits
 from nbagents.errors import SessionConflict, SessionCorrupt, UserError
-from nbagents.events import DurableEvent, InputRequested
+from nbagents.events import DurableEvent, EdgeTaken, InputRequested
 from nbagents.messages import Message, Usage
 from nbagents.questions import Answers
 from nbagents.record import Journal
@@ -26,7 +27,13 @@ class Resumable(Protocol[R_co]):
     """What can go on with a run: an agent, a team."""
 
     async def run(
-        self, input: None = None, *, session: Session, answers: Answers | None = None
+        self,
+        input: None = None,
+        *,
+        session: Session,
+        deps: object = None,
+        limits: Limits | None = None,
+        answers: Answers | None = None,
     ) -> R_co:
         """Go on with what was cut off in the session."""
         ...
@@ -121,12 +128,17 @@ class Session:
         return self._story.messages(name)
 
     def at(self, step: int) -> Session:
-        """Return the session as it was after its first `step` events, to be read or forked."""
+        """Return the session as it was after its first `step` events, to be read or forked.
+
+        The edges along which a graph leaves a node are one step.
+        """
         if not 0 <= step <= len(self.events):
             raise UserError(
                 f"{self!r} has no step {step}: it has those from 0 to {len(self.events)}."
             )
         earlier = Session(self.id, store=self.store, redact=self._redact)
+        while 0 < step < len(self.events) and _are_one(*self.events[step - 1 : step + 1]):
+            step += 1
         earlier._story = Story(self.events[:step])
         return earlier
 
@@ -154,9 +166,16 @@ class Session:
         """Tell what this session and another one do not have in common."""
         return Diff.of(self.events, other.events)
 
-    async def resume(self, runnable: Resumable[R_co], answers: Answers | None = None) -> R_co:
+    async def resume(
+        self,
+        runnable: Resumable[R_co],
+        answers: Answers | None = None,
+        *,
+        deps: object = None,
+        limits: Limits | None = None,
+    ) -> R_co:
         """Let an agent or a team go on with what was cut off, stopped or failed; return its run."""
-        return await runnable.run(session=self, answers=answers)
+        return await runnable.run(session=self, deps=deps, limits=limits, answers=answers)
 
     async def delete(self) -> None:
         """Remove the session from its store."""
@@ -165,24 +184,38 @@ class Session:
         self._story = Story()
 
     async def begin(
-        self, name: str, messages: tuple[Message, ...] | None, *, run_id: str | None = None
+        self,
+        name: str,
+        kind: str,
+        messages: tuple[Message, ...] | None,
+        run_id: str | None = None,
     ) -> Begun:
         """Make ready for a run: this is what `run(session=...)` does first.
 
-        It goes on with the run `run_id`, or the last one of that name that was cut off when it is
+        It goes on with the run `run_id`, or the last one of that name and kind that was cut off when it is
         asked the same again or there are no `messages`. Raises `UserError` when there is none.
         """
         log = await open_log(self.store, self.id)
         story = self._story = log.story
         self.note = log.note
         journal = RunJournal(log, self._redact)
-        run = story.cut_off(name, messages, log.busy) if run_id is None else story.runs[run_id]
+        if run_id is None:
+            run = story.cut_off(name, kind, messages, log.busy)
+        else:
+            run = story.runs[run_id]
         if run is not None:
             journal.take(run.run_id)
             earlier, events = story.before(run), list(run.events)
-            return Begun(run.start.input, earlier, None, journal, events, dict(story.declared))
+            declared = story.declared_before(run)
+            return Begun(run.start.input, earlier, None, journal, events, declared)
         if messages is None:
             others = dict.fromkeys(run.name for run in self.runs if run.status != "finished")
             hint = f" What can go on is {', '.join(others)}." if others else ""
             raise UserError(f"{name} was not cut off in {self!r}: give it something to do.{hint}")
         return Begun(messages, story.conversation(name, log.busy), dict(story.state), journal)
+
+
+def _are_one(one: DurableEvent, next: DurableEvent) -> bool:
+    if not isinstance(one, EdgeTaken) or not isinstance(next, EdgeTaken):
+        return False
+    return (one.run_id, one.source) == (next.run_id, next.source)

@@ -116,6 +116,8 @@ class Story:
         self._said: dict[str, list[Message]] = {}
         self._untold: dict[str, RunRecord] = {}
         """Runs whose messages do not stand yet in the conversation of their name."""
+        self._open: dict[str, RunRecord] = {}
+        """Runs that have not ended."""
         for event in events:
             self.add(event)
 
@@ -171,15 +173,25 @@ class Story:
                 said.extend(other.messages)
         return tuple(said)
 
+    def declared_before(self, run: RunRecord) -> dict[str, dict[str, Any]]:
+        """Return what each agent was when a run began."""
+        declared: dict[str, dict[str, Any]] = {}
+        for event in self.events:
+            if event is run.start:
+                break
+            if isinstance(event, RunStarted) and event.declared is not None:
+                declared[event.name] = event.declared
+        return declared
+
     def cut_off(
-        self, name: str, given: tuple[Message, ...] | None, under_way: Collection[str]
+        self, name: str, kind: str, given: tuple[Message, ...] | None, under_way: Collection[str]
     ) -> RunRecord | None:
-        """Find the last run of this name that can go on; with the same input, if that is given.
+        """Find the last run of this name and kind that can go on; with the same input, if that is given.
 
         Without an input a run counts too that was stopped, failed or reached a limit.
         """
-        for run in reversed(self._untold.values() if given is not None else self.runs.values()):
-            if run.name != name or run.run_id in under_way:
+        for run in reversed(self._open.values() if given is not None else self.runs.values()):
+            if (run.name, run.start.kind) != (name, kind) or run.run_id in under_way:
                 continue
             if given is None:
                 return None if run.status == "finished" else run
@@ -197,7 +209,8 @@ class Story:
             if event.declared is not None:
                 self.declared[event.name] = event.declared
             if parent is None:
-                self.runs[run_id] = self._untold[run_id] = RunRecord(event)
+                run = RunRecord(event)
+                self.runs[run_id] = self._untold[run_id] = self._open[run_id] = run
         run = self.runs.get(self._root_of.get(run_id, ""))
         if run is None:
             return
@@ -208,8 +221,11 @@ class Story:
     def _add_to_root(self, run: RunRecord, event: DurableEvent) -> None:
         if isinstance(event, (RunFinished, RunFailed, RunCancelled)):
             run.end = event
+            if not run.is_open:
+                self._open.pop(run.run_id, None)
         elif isinstance(event, RunResumed):
             run.end = None
+            self._open[run.run_id] = run
             self._take_back(run)
         elif isinstance(event, StateChanged):
             self.state.pop(event.key, None)

@@ -163,8 +163,13 @@ class Graph(Runnable[Any]):
 
     @property
     def declared(self) -> dict[str, Any]:
-        """Its nodes."""
-        return {"parts": list(self._works)}
+        """Its nodes, and where each leads."""
+        names = list(self._works)
+        ways = {
+            name: [_told(names[way.target], way) for way in self._plan.out[number]]
+            for number, name in enumerate(names)
+        }
+        return {"parts": names, "ways": ways}
 
     @cached_property
     def _steps(self) -> dict[str, Step]:
@@ -185,6 +190,11 @@ class Graph(Runnable[Any]):
         """Visit the nodes, each as soon as it is ready."""
         most = self.max_steps or _STEPS_PER_NODE * len(self._works)
         return await Execution(self._plan, self._steps, most).run(ctx, messages)
+
+
+def _told(target: str, way: Way) -> str:
+    when = f" when {way.condition.label}" if way.condition else ""
+    return f"{target}{when}{' on error' if way.on_error else ''}"
 
 
 def _is_before(node: str, sources: Mapping[str, Mapping[str, None]], name: str) -> bool | None:

@@ -147,6 +147,8 @@ class Swarm(Runnable[Any]):
         last: deque[str] = deque([current], maxlen=max(2, self.repeat_window + 1))
         handoffs = mark = 0
         while True:
+            if current not in self._table:  # There was one when it was cut off.
+                raise unknown_name("member", current, self._table)
             member = self._table[current]
             given = talk.for_member(current, ctx.state)
             result = await call(

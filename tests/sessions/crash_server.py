@@ -152,7 +152,7 @@ async def work(job: dict[str, Any]) -> None:
 def main() -> None:
     # What is built when it is first needed, so that no child has to; without any thread, of which
     # a child would have nothing but its locks.
-    decode([encode([(RunStarted("a", "agent", ()), None)])], 1, "here")
+    decode([encode([(RunStarted("a", "agent", (), run_id="r"), None)])], 1, "here")
     for line in sys.stdin.buffer:
         job = json.loads(line)
         if "url" in job:

@@ -247,10 +247,7 @@ ANSWERS = {
     "Sure?": True,
 }
 
-PAID = {
-    "How much?": 5,
-    "pay was cut off while it waited for an answer. Run it again from its start?": True,
-}
+PAID = {"How much?": 5}
 
 SYSTEMS = {
     "agent": System(agent),

@@ -313,3 +313,17 @@ async def test_a_call_that_cannot_await_is_in_the_session_too(store):
     await asyncio.to_thread(lambda: agent("2", session=session))
     await agent.run("3", session=session)
     assert heard(model) == ["1", "one", "2", "two", "3"]
+
+
+async def test_asked_all_again_what_had_ended_is_asked_anew_and_what_was_cut_off_goes_on(store):
+    session = Session("s", store=store)
+    steps = (Say(calls=[("handoff_to_user", {"question": "Where?"})]), "To there.")
+    agent = Agent("a", model=ScriptedModel("one", *steps), tools=[handoff_to_user])
+    await agent.run("first", session=session)
+    assert (await agent.run("second", session=session)).status == "waiting"
+    again = Agent("a", model=ScriptedModel("one", "To there."), tools=[handoff_to_user])
+    fork = await session.fork("after the restart")
+    await again.run("first", session=fork)
+    assert (await again.run("second", session=fork, answers=["there"])).output == "To there."
+    told = [(run.start.input[0].text, run.status) for run in fork.runs]
+    assert told == [("first", "finished"), ("second", "finished"), ("first", "finished")]

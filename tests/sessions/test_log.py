@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
+from base64 import urlsafe_b64decode
 from dataclasses import replace
 
 import pytest
 
 from nbagents import (
     Agent,
+    FilePart,
     FileStore,
     Graph,
     MemoryStore,
@@ -213,6 +215,24 @@ async def test_a_hook_may_change_what_is_stored_and_not_what_runs(tmp_path):
     assert run.text == "plain"
     again = await Session("s", store=FileStore(tmp_path)).load()
     assert again.messages("a")[-1].text == "hidden"
+
+
+@pytest.mark.parametrize("size", [10, 300_000])
+async def test_files_keep_their_bytes_and_texts_among_them_lose_their_keys(tmp_path, size):
+    data = b"\xff" + urlsafe_b64decode("a-sk-abcdefgh1234567" * (size // 10) + "aaaa")
+    secret = f"OPENAI_API_KEY=sk-proj-abcdefgh1234567 {'x' * size}".encode()
+    parts = [FilePart("image/png", data), FilePart("text/plain", secret, name=".env")]
+    session = Session("s", store=FileStore(tmp_path))
+    await Agent("a", model=ScriptedModel("x")).run(parts, session=session)
+    stored = (await Session("s", store=FileStore(tmp_path)).load()).runs[0].start.input[0].parts
+    assert stored[0].data == data
+    assert stored[1].data == f"OPENAI_API_KEY=[redacted] {'x' * size}".encode()
+
+
+async def test_a_hook_must_return_an_event(tmp_path):
+    session = Session("s", store=FileStore(tmp_path), redact=lambda _: None)
+    with pytest.raises(SessionError, match="redact must return the RunStarted that it was given"):
+        await Agent("a", model=ScriptedModel("x")).run("go", session=session)
 
 
 async def test_a_hook_that_fails_ends_the_run_and_names_itself(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from datetime import date
 from typing import Annotated, Any
@@ -20,7 +21,6 @@ from nbagents import (
     Result,
     Run,
     RunContext,
-    RunResumed,
     Say,
     ScriptedModel,
     Session,
@@ -29,7 +29,6 @@ from nbagents import (
     Swarm,
     Usage,
     UserError,
-    handoff_to_user,
     tool,
 )
 
@@ -133,63 +132,6 @@ async def test_an_id_is_enough_and_the_setting_says_where(monkeypatch, tmp_path)
         await Agent("a", model=ScriptedModel("x")).run("go", session="a/b")
 
 
-def cut_off(name: str = "a", **declared: Any) -> Agent:
-    """Make an agent that asks a person, and so can be left in the middle."""
-    model = ScriptedModel(Say(calls=[("handoff_to_user", {"question": "Where?"})]), name="old")
-    return Agent(name, model=model, tools=[handoff_to_user], **declared)
-
-
-@tool
-def more() -> str:
-    """Do more."""
-    return ""
-
-
-async def test_another_model_and_other_tools_are_noted(store):
-    session = Session("s", store=store)
-    await cut_off().run("go", session=session)
-    other = Agent("a", model=ScriptedModel("Fine.", name="new"), tools=[handoff_to_user, more])
-    run = await other.run("go", session=session, answers=["here"])
-    [resumed] = [event for event in run.events if isinstance(event, RunResumed)]
-    assert resumed.note == (
-        "The model of a was scripted:old, and is scripted:new now. a has now also: more."
-    )
-    assert (run.output, resumed.model) == ("Fine.", "scripted:new")
-
-
-class Trip(BaseModel):
-    place: str
-
-
-@pytest.mark.parametrize("goes_on", [True, False])
-async def test_another_type_of_answer_is_asked_about(store, goes_on):
-    session = Session("s", store=store)
-    await cut_off().run("go", session=session)
-    final = Say(calls=[("final_answer", {"place": "Rome"})])
-    other = Agent("a", model=ScriptedModel(final), tools=[handoff_to_user], output_type=Trip)
-    waiting = await other.run("go", session=session)
-    question = waiting.questions[0]
-    assert question.prompt == (
-        "The answers of a were text, and are Trip (place) now. Go on all the same?"
-    )
-    if goes_on:
-        run = await waiting.resume([True])
-        assert (await run.resume(["here"])).output == Trip(place="Rome")
-    else:
-        with pytest.raises(UserError, match=r"are Trip .* It does not go on"):
-            await waiting.resume([False])
-
-
-async def test_a_part_that_is_missing_is_asked_about(store):
-    session = Session("s", store=store)
-    ask = Question("Sure?", bool)
-    graph = Graph("g", {"one": cut_off("one"), "two": ask}, [("one", "two")])
-    await graph.run("go", session=session)
-    smaller = Graph("g", {"one": Agent("one", model=ScriptedModel("Fine."))}, [])
-    waiting = await smaller.run("go", session=session)
-    assert [q.prompt for q in waiting.questions] == ["g has no longer: two. Go on all the same?"]
-
-
 @dataclass
 class Bird:
     name: str
@@ -212,6 +154,10 @@ def bird() -> Bird:
 
 def birds() -> list[Bird]:
     return [bird()]
+
+
+class Trip(BaseModel):
+    place: str
 
 
 def trip() -> Annotated[Trip | None, Field()]:
@@ -337,28 +283,43 @@ async def test_a_tool_that_may_run_twice_asks_its_question_again(store):
     assert ((await run.resume(["x"])).output, done) == ("x", ["begun", "begun"])
 
 
-async def test_a_tool_that_may_not_run_twice_is_only_run_again_when_the_person_says_so(store):
+async def test_a_tool_that_may_not_run_twice_is_run_again_by_the_answer_it_waited_for(store):
     done: list[str] = []
     run = await waiting_elsewhere(store, counted(done, idempotent=False))
     [question] = run.questions
-    assert question.prompt == (
-        "ask_inside was cut off while it waited for an answer. Run it again from its start?"
-    )
-    assert (question.asked.reason, done) == (
-        "What it did before it asked would be done twice.",
-        ["begun"],
-    )
-    run = await run.resume([True])
-    assert [(question.id, question.prompt) for question in run.questions] == [("q1", "Which?")]
+    assert (question.id, question.prompt, done) == ("q1", "Which?", ["begun"])
+    assert question.asked.reason == "Your answer runs ask_inside again from its start."
     assert ((await run.resume(["x"])).output, done) == ("x", ["begun", "begun"])
 
 
-async def test_and_the_model_is_told_when_the_person_does_not(store):
+async def test_a_prepared_answer_serves_a_tool_that_was_cut_off(store):
     done: list[str] = []
-    run = await waiting_elsewhere(store, counted(done, idempotent=False))
-    end = await run.resume([False])
-    assert end.output.startswith("The run was cut off while this tool ran: it may have done")
-    assert done == ["begun"]
+    await counted(done, idempotent=False).run("go", session=Session("s", store=store))
+    cut = await Session("s", store=store).fork("elsewhere")
+    run = await counted(done, idempotent=False).run("go", session=cut, answers={"q1": "x"})
+    assert (run.output, done) == ("x", ["begun", "begun"])
+
+
+async def test_a_step_does_not_part_the_edges_of_one_node(store):
+    def node() -> str:
+        return ""
+
+    graph = Graph("g", dict.fromkeys("abc", node), [("a", "b"), ("a", "c")])
+    await graph.run("go", session=Session("s", store=store))
+    session = await Session("s", store=store).load()
+    assert [len(session.at(step).events) for step in (3, 4, 5, 6)] == [3, 5, 5, 6]
+
+
+async def test_what_is_not_a_number_is_not_nothing(store):
+    def measure(ctx: RunContext) -> dict[str, float]:
+        ctx.state["best"] = math.inf
+        return {"loss": math.nan}
+
+    graph = stopping(measure, repr)
+    await graph.run("go", session=Session("s", store=store))
+    session = await Session("s", store=store).fork("elsewhere")
+    run = await graph.run("go", session=session, answers=["x"])
+    assert (run.output, session.state) == ("{'loss': nan}", {"best": math.inf})
 
 
 async def test_a_conflict_names_the_way_out(store):
@@ -370,17 +331,6 @@ async def test_a_conflict_names_the_way_out(store):
         SessionConflict, match="Run again to go on from there, or branch off: %session fork NEW"
     ):
         await Agent("a", model=ScriptedModel("x")).run("go", session=there)
-
-
-async def test_a_member_with_a_typed_answer_who_handed_over_is_not_asked_again(store):
-    over = Say(calls=[("handoff", {"to": "last", "reason": "your turn"})])
-    first = Agent("first", model=ScriptedModel(over), output_type=Trip)
-    last = cut_off("last")
-    session = Session("s", store=store)
-    await Swarm("swarm", [first, last]).run("go", session=session)
-    last = last.replaced(model=ScriptedModel("Fine."))
-    run = await Swarm("swarm", [first, last]).run("go", session=session, answers=["here"])
-    assert (run.output, len(first.model.requests)) == ("Fine.", 1)
 
 
 async def test_a_swarm_that_answered_is_not_asked_again_as_a_node(store):
