@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import traceback
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -160,7 +161,12 @@ def main() -> None:
         child = os.fork()
         if not child:
             tell(os.getpid())
-            asyncio.run(work(job))
+            try:
+                asyncio.run(work(job))
+            except BaseException:
+                traceback.print_exc()
+                tell("crashed")
+                os._exit(1)
             os._exit(0)
         # It is not waited for before its killer is done with it: nobody else gets its id.
         sys.stdin.buffer.readline()

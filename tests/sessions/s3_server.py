@@ -125,7 +125,11 @@ class _Handler(BaseHTTPRequestHandler):
 
     def handle_any(self):
         url = urlsplit(self.path)
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        length = int(self.headers.get("Content-Length") or 0)
+        body = self.rfile.read(length)
+        if len(body) < length:  # Whoever asked was killed meanwhile; moto would wait for the rest.
+            self.close_connection = True
+            return
         headers = {name.lower(): value for name, value in self.headers.items()}
         asked = Asked(self.command, unquote(url.path), parse_qs(url.query), headers)
         trouble = self.server.trouble_for(asked)
