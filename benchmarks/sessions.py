@@ -55,7 +55,9 @@ def plain_turns(count: int) -> list[list[DurableEvent]]:
 
 
 def records(runs: Sequence[Sequence[DurableEvent]]) -> list[bytes]:
-    return [encode([(event, None) for event in events]) for events in runs]
+    return [
+        encode([(event, None) for event in events], number) for number, events in enumerate(runs, 1)
+    ]
 
 
 async def append_by_hand(file: BinaryIO) -> None:

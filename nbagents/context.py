@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -17,6 +17,7 @@ from nbagents.events import (
     Event,
     InputReceived,
     InputRequested,
+    RunStarted,
     is_durable,
     stamp,
 )
@@ -24,6 +25,7 @@ from nbagents.messages import ZERO_USAGE, Usage
 from nbagents.past import Past
 from nbagents.questions import OpenQuestion, Question
 from nbagents.record import Record
+from nbagents.replay import playing
 from nbagents.shared import Shared
 
 __all__ = ["Limits", "RunContext"]
@@ -64,6 +66,14 @@ class _Clock:
         if self._left is not None:
             self._timeout.reschedule(asyncio.get_running_loop().time() + self._left)
             self._left = None
+
+
+def _replayed(question: OpenQuestion) -> bool:
+    """Answer a question as it was answered when it was recorded; then nobody is asked."""
+    cassette = playing()
+    if cassette is not None and (recorded := cassette.answer(question.asked)):
+        question.answer(question.recorded(recorded.answer), via=recorded.via)
+    return cassette is not None
 
 
 @dataclass(slots=True)
@@ -200,7 +210,7 @@ class RunContext:
         record = self.record
         record.questions[pending.id] = pending
         await self.keep()
-        if record.prepared is None or not record.prepared.serve(pending):
+        if not record.prepared.serve(pending) and not _replayed(pending):
             record.attend(pending)
         self.count(1, 1)
         try:
@@ -247,11 +257,32 @@ class RunContext:
         if record.watcher is not None and record.watcher.see(event):
             await record.watcher.room()
 
-    def record_event(self, event: DurableEvent) -> None:
-        """Report a durable event; these never wait for a slow reader."""
+    def tell_again(self, events: Iterable[DurableEvent], run_id: str, call_id: str) -> None:
+        """Report what had happened in a call when it was recorded, as if it happened in this one."""
+        questions: dict[str, str] = {}
+        for event in events:
+            own = event.run_id == run_id
+            told: DurableEvent = replace(event)
+            if isinstance(told, RunStarted) and told.parent_id == run_id:
+                told = replace(told, parent_id=self.run_id, call_id=call_id)
+            elif isinstance(told, InputRequested):
+                self.record.asked += 1
+                questions[told.question_id] = name = f"q{self.record.asked}"
+                told = replace(told, question_id=name, call_id=call_id if own else told.call_id)
+            elif isinstance(told, InputReceived):
+                told = replace(told, question_id=questions[told.question_id])
+            if isinstance(told, RunStarted):
+                told = replace(told, replayed=True)
+            self.record_event(told, self.run_id if own else event.run_id)
+
+    def record_event(self, event: DurableEvent, run_id: str | None = None) -> None:
+        """Report a durable event; these never wait for a slow reader.
+
+        It is one of this run, unless the `run_id` of a run below it is given.
+        """
         record = self.record
         record.seq += 1
-        stamp(event, self.run_id, record.seq)
+        stamp(event, run_id or self.run_id, record.seq)
         record.events.append(event)
         if record.journal is not None:
             record.journal.add(event)

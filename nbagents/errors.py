@@ -52,8 +52,9 @@ _SECRET_SHAPE = re.compile(
 )
 # Where it stands in JSON, the letter of an escape such as `\n` may be glued to it.
 _SECRET_HINT = re.compile(
-    r"(?:sk|pk|rk|xai|gsk|hf|ghp|gho|glpat|xox[abprs])(?:-|_)[A-Za-z0-9*._-]{6}"
-    r"|(?:AKIA|ASIA)[A-Z0-9]{12}|(?i:bearer )"
+    r"(?=[sprxghAbB])"  # Most characters are none of these, which is seen at once.
+    r"(?:(?:sk|pk|rk|xai|gsk|hf|ghp|gho|glpat|xox[abprs])(?:-|_)[A-Za-z0-9*._-]{6}"
+    r"|(?:AKIA|ASIA)[A-Z0-9]{12}|(?i:bearer ))"
 )
 _WINDOW, _LONGEST_HINT = 50_000, 32
 _SHORTEST_SECRET = 8

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import ConfigDict, Discriminator, TypeAdapter
@@ -101,6 +101,8 @@ class RunStarted(_Stamp):
     """What the outermost run of a team is made of."""
     declared: dict[str, Any] | None = None
     """In a session: what an agent had been, to tell when it goes on as another one."""
+    replayed: bool = False
+    """The answers are recorded ones, and cost nothing."""
     type: Literal["run_started"] = "run_started"
 
 
@@ -120,6 +122,8 @@ class MessageFinished(_Stamp):
     """The model finished a message; it takes the place of all its deltas."""
 
     message: Message
+    request: str | None = field(default=None, compare=False, repr=False)
+    """Hashes of what it answers, by which a replay finds it; no part of what was said."""
     type: Literal["message_finished"] = "message_finished"
 
 
@@ -355,22 +359,21 @@ def messages_of(events: Iterable[DurableEvent], run_id: str) -> list[Message]:
         elif isinstance(event, MessageFinished):
             if is_partial:  # The run was cut off there, and went on later.
                 messages.pop()
-            else:
-                messages.extend(_results_message(calls, results))
+            elif calls:
+                messages.append(_results_message(calls, results))
             messages.append(event.message)
             is_partial = event.message.stop == "interrupted"
             calls, results = event.message.tool_calls, {}
-    messages.extend(_results_message(calls, results))
+    if calls:
+        messages.append(_results_message(calls, results))
     return messages
 
 
 def _results_message(
     calls: tuple[ToolCallPart, ...], results: dict[str, ToolResultPart]
-) -> list[Message]:
-    if not calls:
-        return []
+) -> Message:
     parts = (results.get(call.call_id) or interrupted_result(call) for call in calls)
-    return [Message("user", tuple(parts))]
+    return Message("user", tuple(parts))
 
 
 def interrupted_result(call: ToolCallPart) -> ToolResultPart:

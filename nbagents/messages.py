@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import re
+import weakref
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Annotated, Any, ClassVar, Literal
@@ -14,6 +16,7 @@ from nbagents.errors import UserError
 
 __all__ = [
     "ZERO_USAGE",
+    "EncodedMessages",
     "FilePart",
     "Message",
     "Part",
@@ -151,7 +154,7 @@ class Message:
     @property
     def tool_calls(self) -> tuple[ToolCallPart, ...]:
         """The tools that the model asked for, in its order."""
-        return tuple(part for part in self.parts if isinstance(part, ToolCallPart))
+        return tuple([part for part in self.parts if isinstance(part, ToolCallPart)])
 
     def with_stop(self, stop: StopReason) -> Message:
         """Make a copy that ended for another reason."""
@@ -184,3 +187,25 @@ def user_message(*parts: str | Part) -> Message:
 def message_codec() -> TypeAdapter[Message]:
     """The JSON codec of `Message`; bytes travel as base64."""
     return TypeAdapter(Message)
+
+
+class EncodedMessages:
+    """Remembers the bytes of each message, so that a long history is encoded only once.
+
+    Messages never change; an entry goes when its message does.
+    """
+
+    def __init__(self, encode: Callable[[Message], bytes]) -> None:
+        self._encode = encode
+        self._known: dict[int, tuple[weakref.ref[Message], bytes]] = {}
+
+    def __call__(self, message: Message) -> bytes:
+        """Return the bytes of a message."""
+        key = id(message)
+        known = self._known.get(key)
+        if known is not None and known[0]() is message:
+            return known[1]
+        encoded = self._encode(message)
+        forget = self._known.pop
+        self._known[key] = (weakref.ref(message, lambda _: forget(key, None)), encoded)
+        return encoded

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from nbagents.events import DurableEvent, Event, InputRequested
-from nbagents.questions import OpenQuestion, Prepared, present_human
+from nbagents.errors import unknown_name
+from nbagents.events import DurableEvent, Event, InputReceived, InputRequested
+from nbagents.questions import Answers, OpenQuestion, Prepared, present_human
 
-__all__ = ["Journal", "Record", "Watcher"]
+__all__ = ["Journal", "Record", "Watcher", "check_answers", "unasked"]
+
+_IDS = re.compile(r"q\d+", re.IGNORECASE)
 
 
 class Watcher(Protocol):
@@ -62,7 +66,9 @@ class Record:
     seq: int = 0
     declared: Mapping[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
     """What the agents of a session were before, by name."""
-    prepared: Prepared | None = None
+    answers: Answers | None = None
+    """What stands ready for questions to a person."""
+    prepared: Prepared = field(init=False)
     questions: dict[str, OpenQuestion] = field(default_factory=dict[str, OpenQuestion])
     """Those that have been asked and are not over."""
     asked: int = 0
@@ -71,6 +77,9 @@ class Record:
     """How many are before a person just now."""
     news: list[asyncio.Future[None]] = field(default_factory=list[asyncio.Future[None]])
     """Wake whoever waits for the end of the tree, or for it to stand still."""
+
+    def __post_init__(self) -> None:
+        self.prepared = Prepared(self.answers)
 
     def retell(self, events: Sequence[DurableEvent]) -> None:
         """Begin with what had happened before."""
@@ -122,3 +131,25 @@ class Record:
         self.attended += 1
         question.attendant = asyncio.create_task(human.attend(question))
         question.attendant.add_done_callback(end)
+
+
+def unasked(events: Iterable[DurableEvent], answers: Answers | None) -> list[str]:
+    """List the names among `answers` that no question has had: as its id, its prompt, its asker."""
+    if not isinstance(answers, Mapping):
+        return []
+    asked = [event for event in events if isinstance(event, InputRequested)]
+    names = {name for event in asked for name in (event.question_id, event.prompt, event.asker)}
+    return [name for name in answers if name not in names and name != "*"]
+
+
+def check_answers(events: Iterable[DurableEvent], answers: Answers | None) -> None:
+    """Raise `UserError` for an answer to a question that a run which waits has never asked.
+
+    Only an id can be wrong: a prompt may be that of a question still to come.
+    """
+    events = list(events)
+    answered = {event.question_id for event in events if isinstance(event, InputReceived)}
+    asked = {event.question_id for event in events if isinstance(event, InputRequested)}
+    for name in unasked(events, answers):
+        if asked - answered and _IDS.fullmatch(str(name)):
+            raise unknown_name("open question", name, asked - answered)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from pydantic_core import PydanticSerializationError, from_json, to_json
 
@@ -14,7 +14,12 @@ __all__ = ["Shared"]
 
 
 class Shared:
-    """A dictionary that anybody writes to, from any thread, and what was told of it so far."""
+    """A dictionary that anybody writes to, from any thread, and what was told of it so far.
+
+    It holds JSON values: text, numbers, booleans, `None`, lists, and dictionaries by text. A tuple
+    or a set is refused too, though JSON could be made of it: a run that goes on elsewhere would
+    find a list in its place.
+    """
 
     def __init__(self, values: Mapping[str, Any] | None = None) -> None:
         self.values: dict[str, Any] = dict(values or {})
@@ -23,26 +28,48 @@ class Shared:
     def changes(self) -> list[StateChanged]:
         """Return what has changed since this was last asked.
 
-        Raises `UserError` for a value that is not JSON.
+        Raises `UserError` for a value that is not JSON, and then has told nothing.
         """
         if not self.values and not self._told:
             return []
         values = dict(self.values)
-        changed = [StateChanged(key, None, removed=True) for key in self._told if key not in values]
-        for event in changed:
-            del self._told[event.key]
-        for key, value in values.items():
-            text = _json(key, value)
-            if text != self._told.get(key):
-                self._told[key] = text
-                changed.append(StateChanged(key, from_json(text)))
-        return changed
+        texts = {key: _json(key, value) for key, value in values.items()}
+        changed = [key for key in texts if texts[key] != self._told.get(key)]
+        for key in changed:
+            _check(f"[{key!r}]", values[key])
+        gone = [StateChanged(key, None, removed=True) for key in self._told if key not in texts]
+        self._told = texts
+        return [*gone, *(StateChanged(key, from_json(texts[key])) for key in changed)]
 
 
 def _json(key: str, value: Any) -> bytes:
+    if not isinstance(key, str):  # pyright: ignore[reportUnnecessaryIsInstance] - anybody writes
+        raise _refusal(f"The key of ctx.state[{key!r}]", key)
     try:
         return to_json({key: value})[len(to_json(key)) + 2 : -1]
     except (PydanticSerializationError, ValueError) as error:
-        kind = type(value).__name__
-        message = f"ctx.state[{key!r}] is not JSON ({kind}). Runs share JSON values; hand other things to them by deps=."
-        raise UserError(message) from error
+        _check(f"[{key!r}]", value)
+        raise _refusal(f"ctx.state[{key!r}]", value) from error
+
+
+def _check(at: str, value: object) -> None:
+    """Raise `UserError` for what would not come back as what it is; `at` is its place."""
+    if isinstance(value, dict):
+        for key, item in list(cast("dict[object, object]", value).items()):  # Others may write.
+            if not isinstance(key, str):
+                raise _refusal(f"The key of ctx.state{at}[{key!r}]", key)
+            _check(f"{at}[{key!r}]", item)
+    elif isinstance(value, list):
+        for number, item in enumerate(cast("list[object]", value)):
+            _check(f"{at}[{number}]", item)
+    elif value is not None and not isinstance(value, (str, int, float)):
+        raise _refusal(f"ctx.state{at}", value)
+
+
+def _refusal(what: str, value: object) -> UserError:
+    kind = type(value).__name__
+    way = "Make it a list" if isinstance(value, (tuple, set, frozenset)) else "Make it one"
+    return UserError(
+        f"{what} is not JSON ({kind}). {way}, or hand it to runs by deps=: what they share is "
+        "text, numbers, booleans, None, lists, and dictionaries by text."
+    )

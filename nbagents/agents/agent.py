@@ -162,9 +162,11 @@ class Agent(Runnable[T], Generic[T]):
     async def execute(self, ctx: RunContext, messages: Sequence[Message]) -> Result[T]:
         """Ask the model, run the tools that it asks for, and so on until it answers."""
         lent: dict[str, Tool] = {tool.spec.name: tool for tool in ctx.extra_tools}
+        model = resolve_model(self.model)
         job = Job(
             agent=self.name,
-            model=resolve_model(self.model),
+            model=model,
+            chosen=None if self.model is None else model.name,
             system=self.instructions,
             tools={**self.tool_table, **lent} if lent else self.tool_table,
             approve=tuple(self.approve),

@@ -43,7 +43,8 @@ from nbagents.models.base import Model, ModelDone, ModelRequest, PartDone, Setti
 from nbagents.models.collect import Collector
 from nbagents.models.retry import RetryPolicy
 from nbagents.past import Past
-from nbagents.runnable import Result
+from nbagents.replay import Requests, playing
+from nbagents.runnable import Result, RunnableTool
 from nbagents.tools.base import Tool, ToolResult
 
 __all__ = ["Job", "run_loop"]
@@ -59,6 +60,8 @@ class Job(Generic[T]):
 
     agent: str
     model: Model
+    chosen: str | None
+    """The name of the model; None when none was named, and another one may be the default elsewhere."""
     system: str
     tools: dict[str, Tool]
     approve: tuple[str, ...]
@@ -76,7 +79,7 @@ async def run_loop(ctx: RunContext, job: Job[T], messages: list[Message]) -> Res
 
     Raises `LimitReached`, `ModelError`, and `OutputError` when the answer never fits.
     """
-    request, aside = _first_request(job), _aside(ctx, job)
+    request, requests, aside = _first_request(job), _requests(job), _aside(ctx, job)
     forcing: list[Message] = []
     rejections = turn = 0
     if ctx.past is not None:
@@ -89,12 +92,15 @@ async def run_loop(ctx: RunContext, job: Job[T], messages: list[Message]) -> Res
         if turn > 1:
             await ctx.keep()
         await ctx.emit(TurnStarted(turn))
-        message = await _ask_within_context(ctx, job, request, messages, forcing, aside)
+        asked = requests.after(messages)
+        message = _replayed(job, asked) or await _ask_within_context(
+            ctx, job, request, messages, forcing, aside
+        )
         calls = message.tool_calls
         final = next((call for call in calls if _is_final(job, call)), None)
         if calls and final is None:
             messages.append(message)
-            await ctx.emit(MessageFinished(message))
+            await ctx.emit(MessageFinished(message, asked))
             results, ends_run = await _run_tools(ctx, job, calls)
             messages.append(results)
             if ends_run:
@@ -114,7 +120,7 @@ async def run_loop(ctx: RunContext, job: Job[T], messages: list[Message]) -> Res
             continue
         if final is not None:
             message = replace(message, parts=(TextPart(text),), stop="end")
-        await ctx.emit(MessageFinished(message))
+        await ctx.emit(MessageFinished(message, asked))
         return Result(output, _files(message))
 
 
@@ -153,6 +159,18 @@ def _first_request(job: Job[Any]) -> ModelRequest:
     if job.model.capabilities.native_output:
         return replace(request, output=job.output.spec)
     return replace(request, tools=(*specs, job.output.tool), tool_choice="required")
+
+
+def _replayed(job: Job[Any], request: str) -> Message | None:
+    cassette = playing()
+    return cassette.message(job.agent, request) if cassette else None
+
+
+def _requests(job: Job[Any]) -> Requests:
+    settings = job.settings
+    model = (job.chosen, settings.temperature, settings.max_tokens, settings.extra)
+    output = None if job.output.is_text else job.output.spec.schema
+    return Requests(model, job.system, (tool.spec for tool in job.tools.values()), output)
 
 
 def _is_final(job: Job[Any], call: ToolCallPart) -> bool:
@@ -304,7 +322,7 @@ async def _run_tool(
             result = _refusal(str(error))
         else:
             try:
-                result = await tool.call(ctx, args)
+                result = await _call(ctx, job, tool, call, args)
                 ctx.tell_state()
             except BaseException:
                 ctx.cancelled = True
@@ -316,6 +334,25 @@ async def _run_tool(
     await ctx.emit(ToolFinished(call.call_id, part, seconds, result.traceback, result.ends_run))
     ctx.keep_soon(if_exact=True)  # Others beside it may take long.
     return part, result.ends_run
+
+
+async def _call(
+    ctx: RunContext, job: Job[Any], tool: Tool, call: ToolCallPart, args: dict[str, Any]
+) -> ToolResult:
+    """Run a tool, or tell again what it had done when it was recorded."""
+    cassette = playing()
+    if cassette is None or tool.is_internal or isinstance(tool, RunnableTool):
+        return await tool.call(ctx, args)
+    played = cassette.call(job.agent, call)
+    if played is None:
+        return await tool.call(ctx, args)
+    ctx.tell_again(played.inner, played.finished.run_id, call.call_id)
+    for change in played.changes:
+        ctx.state.pop(change.key, None)
+        if not change.removed:
+            ctx.state[change.key] = change.value
+    ended = played.finished
+    return ToolResult(ended.result.content, ended.result.is_error, ended.traceback, ended.ends_run)
 
 
 async def _allow(

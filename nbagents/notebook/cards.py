@@ -14,7 +14,7 @@ from nbagents.runnable import Run, Runnable
 from nbagents.teams.graph import Graph
 from nbagents.teams.swarm import Swarm
 
-__all__ = ["Table", "agent_card", "agents_table", "runs_table"]
+__all__ = ["Table", "agent_card", "agents_table", "model_of", "parts_of", "runs_table"]
 
 _CELL = "text-align:left;padding:2px 14px 2px 0;vertical-align:top"
 _SHORT = 70
@@ -101,7 +101,7 @@ def agents_table(agents: Iterable[Runnable[object]]) -> Table:
             runnable.name,
             runnable.kind,
             model_of(runnable),
-            _clipped(", ".join(_parts(runnable))),
+            _clipped(", ".join(parts_of(runnable))),
             _clipped(runnable.purpose if isinstance(runnable, Agent) else runnable.description),
         )
         for runnable in agents
@@ -110,7 +110,8 @@ def agents_table(agents: Iterable[Runnable[object]]) -> Table:
     return Table("", ("name", "kind", "model", "tools or parts", "what for"), rows, empty)
 
 
-def _parts(runnable: Runnable[object]) -> Iterable[str]:
+def parts_of(runnable: Runnable[object]) -> Iterable[str]:
+    """Name the tools of an agent, or the parts of a team."""
     match runnable:
         case Agent():
             return runnable.tool_table

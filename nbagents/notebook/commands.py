@@ -6,6 +6,7 @@ import importlib.metadata
 import importlib.util
 import os
 import platform
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,8 @@ import nbagents
 from nbagents.errors import UserError, unknown_name
 from nbagents.models.registry import VENDORS, default_model, resolve_model
 from nbagents.notebook.cards import Table
-from nbagents.sessions.address import store_from
+from nbagents.notebook.session_cards import from_here
+from nbagents.sessions.address import default_store, store_from
 from nbagents.topology import LayoutUnavailable
 from nbagents.topology.layout import graphviz_program
 
@@ -35,6 +37,7 @@ _HELP = (
     ("%nbagents doctor", "what works here, and what is missing"),
     ("%nbagents config [model=NAME] [sessions=PLACE]", "the settings and where they come from"),
     ("%nbagents local [MODEL]", "fetch the weights of a local model"),
+    ("%nbagents share [PATH] [--redact]", "write the notebook as one page, without keys"),
     ("%ask?  %%agent?  %%graph?  %session?", "all the options"),
 )
 _SETTINGS = {"model": "NAME", "sessions": "file:DIR | s3://BUCKET/PREFIX | memory:"}
@@ -101,7 +104,8 @@ def _pictures() -> str:
         return str(error)
 
 
-def _config(_shell: InteractiveShell, rest: str) -> Table:
+def _config(shell: InteractiveShell, rest: str) -> Table:
+    moved = None
     if rest:
         name, _, value = (part.strip() for part in rest.partition("="))
         if name not in _SETTINGS or not value:
@@ -114,8 +118,12 @@ def _config(_shell: InteractiveShell, rest: str) -> Table:
         else:
             store_from(value)
         os.environ[f"NBAGENTS_{name.upper()}"] = value
+        if name == "sessions":
+            moved = shell.magics_manager.registry["SessionMagics"].move()
     chosen = default_model()
     rows = [("model", chosen.name, chosen.reason), ("sessions", *_sessions())]
+    if moved:
+        rows.append(moved)
     return Table("", ("setting", "value", "because"), rows)
 
 
@@ -124,7 +132,8 @@ def _sessions() -> tuple[str, str]:
     named = os.environ.get("NBAGENTS_SESSIONS")
     if named:
         return named, "NBAGENTS_SESSIONS is set"
-    return "file:.nbagents/sessions", "NBAGENTS_SESSIONS is not set"
+    folder = Path(default_store().where("any")).parents[1]
+    return f"file:{from_here(str(folder))}", "NBAGENTS_SESSIONS is not set"
 
 
 def _local(shell: InteractiveShell, rest: str) -> None:
@@ -133,9 +142,25 @@ def _local(shell: InteractiveShell, rest: str) -> None:
     fetch_with_bar(rest or None, in_page=hasattr(shell, "kernel"))
 
 
+def _share(_shell: InteractiveShell, rest: str) -> Table:
+    from nbagents.notebook.share import open_notebook, saved_at, share
+
+    words = shlex.split(rest)
+    redact = "--redact" in words
+    paths = [word for word in words if word != "--redact"]
+    if len(paths) > 1 or any(path.startswith("-") for path in paths):
+        raise UserError(f"{rest!r} is not understood. Write %nbagents share [PATH] [--redact]")
+    path = Path(paths[0]) if paths else open_notebook()
+    shared = share(path, redact=redact)
+    rows = [("page", from_here(str(shared.page))), ("notebook", from_here(str(shared.notebook)))]
+    rows += [("note", note) for note in (saved_at(path), *shared.notes)]
+    return Table("", ("", ""), rows)
+
+
 COMMANDS: dict[str, Callable[[InteractiveShell, str], object]] = {
     "config": _config,
     "doctor": _doctor,
     "help": _help,
     "local": _local,
+    "share": _share,
 }

@@ -12,8 +12,10 @@ from IPython.core.interactiveshell import InteractiveShell
 import nbagents
 from nbagents import questions
 from nbagents._portal import portal
+from nbagents.notebook.bridge import Bridge
 from nbagents.notebook.completion import complete
 from nbagents.notebook.forms.human import NotebookHuman
+from nbagents.notebook.forms.tap import Tap
 from nbagents.notebook.live import show_run
 from nbagents.notebook.magics import AgentMagics
 from nbagents.notebook.rewrite import Rewriter
@@ -22,6 +24,7 @@ from nbagents.notebook.session_magics import SessionMagics
 from nbagents.notebook.stop import why_stopped
 from nbagents.notebook.team_magics import TeamMagics
 from nbagents.notebook.wakeup import Wakeup
+from nbagents.questions import OpenQuestion
 from nbagents.runnable import Run
 from nbagents.sessions.diff import Diff
 from nbagents.sessions.session import Session
@@ -58,8 +61,10 @@ class Extension:
         shell.Completer.custom_matchers.insert(0, self._matcher)
         if not shell.custom_exceptions:
             shell.set_custom_exc((asyncio.CancelledError,), _show_cancelled)
-        self._human = NotebookHuman(shell)
-        questions.meet(self._human)
+        kernel = getattr(shell, "kernel", None)
+        self._tap = Tap(kernel) if kernel is not None else None
+        self._bridge = self._lay_bridge(kernel)
+        questions.meet(NotebookHuman(kernel, self._tap, self._asked))
 
     def remove(self) -> None:
         """Undo everything."""
@@ -67,7 +72,11 @@ class Extension:
         if shell.custom_exceptions == (asyncio.CancelledError,):
             shell.set_custom_exc((), None)
         questions.meet(None)
-        self._human.remove()
+        if self._bridge is not None:
+            shell.events.unregister("post_run_cell", self._tell)
+            self._bridge.remove()
+        if self._tap is not None:
+            self._tap.remove()
         if self._wakeup is not None:
             self._wakeup.remove()
         shell.Completer.custom_matchers.remove(self._matcher)
@@ -81,6 +90,23 @@ class Extension:
                 kind.pop(name, None)
         for magics in _MAGICS:
             shell.magics_manager.registry.pop(magics.__name__, None)
+
+    def _lay_bridge(self, kernel: Any) -> Bridge | None:
+        if self._tap is None:
+            return None
+        bridge = Bridge(kernel, self._magics, self._tap)
+        self._magics.beside = bridge.feed
+        self._shell.events.register("post_run_cell", self._tell)
+        return bridge
+
+    def _asked(self, question: OpenQuestion) -> None:
+        if self._bridge is not None:
+            self._bridge.asked(question)
+
+    def _tell(self, _result: object) -> None:
+        """Tell the panel of agents and sessions that a cell has made."""
+        if self._bridge is not None:
+            self._bridge.changed()
 
     def _forget_shown(self, _info: object) -> None:
         self._magics.shown.clear()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 from IPython.core.interactiveshell import InteractiveShell
@@ -23,12 +24,14 @@ from nbagents.events import (
     ToolFinished,
     ToolStarted,
 )
+from nbagents.notebook.document import document_of, placeholder
 from nbagents.notebook.html import draw_html
 from nbagents.notebook.pictures import LivePicture, picture_bundle
 from nbagents.notebook.safe_markdown import clean
 from nbagents.notebook.text import draw_markdown, draw_plain, header
 from nbagents.notebook.values import pretty
 from nbagents.notebook.view import RunView
+from nbagents.notebook.wire import RUN_MIME
 from nbagents.runnable import Run, RunStream
 from nbagents.topology import Topology
 
@@ -39,6 +42,7 @@ __all__ = [
     "TerminalCanvas",
     "bundle",
     "canvas_for",
+    "saved",
     "show_run",
     "watch",
 ]
@@ -56,13 +60,19 @@ _MESSAGE_BYTES = 800
 
 
 def bundle(view: RunView, now: float | None = None) -> dict[str, str]:
-    """Draw the view in every form that a saved notebook should hold."""
+    """Draw the view in every form that can be read without more."""
     now = time.time() if now is None else now
     return {
         "text/html": clean(draw_html(view, now)),
         "text/markdown": clean(draw_markdown(view, now)),
         "text/plain": clean(draw_plain(view, now)),
     }
+
+
+def saved(view: RunView, run: Run[Any], now: float | None = None) -> dict[str, Any]:
+    """Draw the view in every form that a saved notebook should hold."""
+    document = document_of(run.events, picture=view.picture, ending=view.ending)
+    return {**bundle(view, now), RUN_MIME: document}
 
 
 class Canvas(Protocol):
@@ -76,7 +86,7 @@ class Canvas(Protocol):
         """Draw soon: the view has changed by this event."""
         ...
 
-    async def finish(self) -> None:
+    async def finish(self, run: Run[Any]) -> None:
         """Draw the last frame."""
         ...
 
@@ -90,7 +100,7 @@ class QuietCanvas:
     def touch(self, event: Event) -> None:
         """Do nothing."""
 
-    async def finish(self) -> None:
+    async def finish(self, run: Run[Any]) -> None:
         """Do nothing."""
 
 
@@ -147,17 +157,21 @@ class NotebookCanvas:
             wait = self._drawn_at + _FRAME_SECONDS - self._touched_at
             self._timer = asyncio.get_running_loop().call_later(max(0.0, wait), self._draw)
 
-    async def finish(self) -> None:
+    async def finish(self, run: Run[Any]) -> None:
         """Draw everything once more, in every form."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if self._view is not None and self._view.root is not None:
-            self._handle.update(bundle(self._view), raw=True)
+        view = self._view
+        if view is not None and view.root is not None:
+            self._handle.update(saved(view, run), raw=True)
         else:
             self._handle.update({"text/plain": "", "text/html": ""}, raw=True)
-        if self._picture is not None:
+        if self._picture is not None and view is not None:
+            had_picture = view.picture is not None
             await self._picture.finish()
+            if view.picture is not None and not had_picture:  # A large one was still laid out.
+                self._handle.update(saved(view, run), raw=True)
 
     def _frame(self) -> str:
         assert self._view is not None
@@ -180,7 +194,10 @@ class NotebookCanvas:
             self._timer = loop.call_later(_PAUSE_SECONDS, self._draw)
             return
         if frame != self._last_frame:
-            self._handle.update({self._mime: frame}, raw=True)
+            shown: dict[str, Any] = {self._mime: frame}
+            if self._mime == "text/html" and self._view.root is not None:
+                shown[RUN_MIME] = placeholder(self._view.root.run_id)
+            self._handle.update(shown, raw=True)
             self._sent += size
             self._last_frame, self._drawn_at = frame, now
         root = self._view.root
@@ -234,8 +251,9 @@ class TerminalCanvas:
             case _:
                 return
 
-    async def finish(self) -> None:
+    async def finish(self, run: Run[Any]) -> None:
         """Print the header as the last line."""
+        del run
         if self._view is not None and self._view.root is not None:
             self._print(f"[{header(self._view.root, time.time())}]\n", own_line=True)
             if self._view.ending:
@@ -268,7 +286,7 @@ def canvas_for(shell: InteractiveShell, *, quiet: bool) -> Canvas:
 
 
 async def watch(
-    stream: RunStream[Any], canvas: Canvas, topology: Topology | None = None
+    stream: RunStream[Any], canvases: Sequence[Canvas], topology: Topology | None = None
 ) -> Run[Any]:
     """Run, draw, and return the run; of a team, draw the topology too.
 
@@ -276,17 +294,20 @@ async def watch(
     """
     view = RunView()
     view.topology = topology
-    canvas.start(view)  # At once: later another cell may be the one that runs.
+    for canvas in canvases:
+        canvas.start(view)  # At once: later another cell may be the one that runs.
     try:
         async with stream:
             async for event in stream:
                 view.apply(event)
-                canvas.touch(event)
+                for canvas in canvases:
+                    canvas.touch(event)
     finally:
         for event in stream.rest():
             view.apply(event)
         view.ending = how_to_go_on(stream.run)
-        await canvas.finish()
+        for canvas in canvases:
+            await canvas.finish(stream.run)
     run = stream.run
     if run.status == "cancelled":
         raise Cancelled(run.reason)
@@ -305,4 +326,4 @@ def show_run(run: Run[Any]) -> None:
     now = run.events[-1].at
     if view.topology is not None:
         display(picture_bundle(view, view.topology, now), raw=True)
-    display(bundle(view, now), raw=True)
+    display(saved(view, run, now), raw=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -29,14 +30,14 @@ from nbagents.models.base import Settings
 from nbagents.notebook import commands
 from nbagents.notebook.arguments import parse
 from nbagents.notebook.cards import Table, agent_card, agents_table, runs_table
-from nbagents.notebook.live import canvas_for, watch
+from nbagents.notebook.live import Canvas, canvas_for, watch
 from nbagents.notebook.namespace import Namespace, split
 from nbagents.notebook.prompts import expand
 from nbagents.notebook.stop import stoppable
 from nbagents.runnable import Run, Runnable, RunStream
 from nbagents.sessions.session import Session
 
-__all__ = ["AgentMagics"]
+__all__ = ["AgentMagics", "limits_of"]
 
 _KEPT_RUNS = 100
 
@@ -53,6 +54,8 @@ class AgentMagics(Magics):
         self.runs: deque[Run[Any]] = deque(maxlen=_KEPT_RUNS)
         self.shown: set[str] = set()
         """Runs that the cell under way has drawn already."""
+        self.beside: Callable[[RunStream[Any]], Canvas] | None = None
+        """Draws each run in another place too."""
 
     @no_var_expand
     @magic_arguments()
@@ -86,7 +89,7 @@ class AgentMagics(Magics):
             approve=split(options.approve),
             output_type=namespace.type(options.out),
             settings=Settings(temperature=options.temperature),
-            limits=_limits(None, options),
+            limits=limits_of(None, options),
         )
         namespace.define(options.name, agent)
         display(agent_card(agent))
@@ -131,7 +134,7 @@ class AgentMagics(Magics):
         stream = runnable.stream(
             prompt,
             session=self.session,
-            limits=_limits(runnable.limits, options),
+            limits=limits_of(runnable.limits, options),
             answers=self.namespace.answers(options.answers),
         )
         return await self.follow(stream, runnable, quiet=quiet)
@@ -142,7 +145,10 @@ class AgentMagics(Magics):
         """Draw a run into the cell that calls, and remember it."""
         try:
             topology = runnable.topology() if runnable.is_team else None
-            return await watch(stream, canvas_for(self.shell, quiet=quiet), topology)
+            canvases = [canvas_for(self.shell, quiet=quiet)]
+            if self.beside is not None:
+                canvases.append(self.beside(stream))
+            return await watch(stream, canvases, topology)
         finally:
             run = stream.run
             if run.events:
@@ -194,7 +200,7 @@ class AgentMagics(Magics):
         return runnable.replaced(**changes)
 
 
-def _limits(limits: Limits | None, options: Any) -> Limits | None:
+def limits_of(limits: Limits | None, options: Any) -> Limits | None:
     """Change the limits that options name; the others stay as they are."""
     given = {"turns": options.turns, "cost": options.cost}
     changes = {name: value for name, value in given.items() if value is not None}

@@ -33,7 +33,7 @@ class Namespace:
         """Everything that `%ask` can run, by the variable that holds it."""
         return {
             name: value
-            for name, value in self.variables.items()
+            for name, value in self.variables.copy().items()  # The panel asks from another thread.
             if isinstance(value, Runnable) and not name.startswith("_")
         }
 

@@ -11,8 +11,10 @@ from IPython.display import display
 
 from nbagents._portal import in_thread
 from nbagents.events import is_durable
+from nbagents.notebook.document import picture_stub
 from nbagents.notebook.safe_markdown import clean
 from nbagents.notebook.view import RunView
+from nbagents.notebook.wire import PICTURE_MIME
 from nbagents.topology import LayoutUnavailable, Picture, Topology
 from nbagents.topology.base import image
 
@@ -42,7 +44,14 @@ def _bundle(
     }
     if picture is not None:
         shown["text/html"] = _image(view, topology, picture, now)
+        shown.update(_stub(view))
+        view.picture = clean(picture.svg())
     return shown
+
+
+def _stub(view: RunView) -> dict[str, Any]:
+    """Say that whoever draws the run draws the picture too."""
+    return {} if view.root is None else {PICTURE_MIME: picture_stub(view.root.run_id)}
 
 
 def _image(view: RunView, topology: Topology, picture: Picture, now: float) -> str:
@@ -95,9 +104,11 @@ class LivePicture:
         if self._layout.cancelled() or self._layout.exception() is not None:
             self._live = False
             return
-        frame = _image(self._view, self._topology, self._layout.result(), time.time())
+        picture = self._layout.result()
+        self._view.picture = self._view.picture or clean(picture.svg())
+        frame = _image(self._view, self._topology, picture, time.time())
         if frame != self._frame:
-            self._handle.update({"text/html": frame}, raw=True)
+            self._handle.update({"text/html": frame, **_stub(self._view)}, raw=True)
             self._frame = frame
             wait = max(_SECONDS, len(frame) / _BYTES_PER_SECOND)
             self._earliest = asyncio.get_running_loop().time() + wait

@@ -34,6 +34,7 @@ __all__ = [
     "Row",
     "can_go_on",
     "diff_bundle",
+    "from_here",
     "place_of",
     "session_bundle",
     "session_card",
@@ -121,8 +122,13 @@ def session_card(session: Session, facts: Iterable[str] = (), rows: Iterable[Row
 
 
 def place_of(session: Session) -> str:
-    """Say where a session lies; a notebook that is shared need not tell who runs it where."""
-    return session.store.where(session.id).removeprefix(f"{Path.cwd()}{os.sep}")
+    """Say where a session lies."""
+    return from_here(session.store.where(session.id))
+
+
+def from_here(path: str) -> str:
+    """Shorten a path: a notebook that is shared need not tell who runs it where."""
+    return path.removeprefix(f"{Path.cwd()}{os.sep}")
 
 
 def session_bundle(session: Session) -> dict[str, str]:

@@ -8,18 +8,20 @@ import dataclasses
 import difflib
 import re
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from IPython.core.error import UsageError
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.core.magic import Magics, line_magic, magics_class, no_var_expand
 from IPython.core.magic_arguments import argument, magic_arguments
+from IPython.display import display
 
 from nbagents._portal import in_thread, portal
 from nbagents.errors import SessionCorrupt, SessionError, UserError, unknown_name
 from nbagents.events import InputRequested
 from nbagents.notebook.arguments import parse
 from nbagents.notebook.cards import Table
-from nbagents.notebook.magics import AgentMagics
+from nbagents.notebook.magics import AgentMagics, limits_of
 from nbagents.notebook.prompts import expand
 from nbagents.notebook.session_cards import (
     Card,
@@ -33,8 +35,8 @@ from nbagents.notebook.session_cards import (
 from nbagents.notebook.stop import stoppable
 from nbagents.questions import OpenQuestion, Question, present_human
 from nbagents.runnable import Run, Runnable
+from nbagents.sessions.address import default_store
 from nbagents.sessions.base import SessionStore
-from nbagents.sessions.log import default_store
 from nbagents.sessions.records import decode
 from nbagents.sessions.session import Session
 from nbagents.sessions.story import RunRecord, Story
@@ -46,6 +48,9 @@ _READ_AT_ONCE = 16
 _LISTED = 1_000
 _CLOSE = 0.8
 
+_chosen: WeakKeyDictionary[InteractiveShell, Session | None] = WeakKeyDictionary()
+"""What is current in each shell, also while the extension is loaded anew."""
+
 Shown = Card | Table | Conversation | Run[Any]
 
 
@@ -56,6 +61,9 @@ class SessionMagics(Magics):
     def __init__(self, shell: InteractiveShell, magics: AgentMagics) -> None:
         super().__init__(shell)
         self._magics = magics
+        if session := _chosen.get(shell):
+            magics.session = session
+            display(Card(f"Session {session.id} goes on", ["to leave it: %session off"]))
 
     @no_var_expand
     @magic_arguments()
@@ -64,6 +72,8 @@ class SessionMagics(Magics):
     @argument("other", nargs="?", help="With fork: the branch, when another one is branched off.")
     @argument("--at", type=int, help="With fork: only the first so many events.")
     @argument("--answers", help="With resume: answers to questions, as for %%ask.")
+    @argument("--turns", type=int, help="With resume: model calls at most.")
+    @argument("--cost", type=float, help="With resume: US dollars at most.")
     @line_magic
     def session(self, line: str) -> Shown:
         """Run what is asked from now on in a session, which survives a restart of the kernel.
@@ -79,6 +89,19 @@ class SessionMagics(Magics):
     async def awaited(self, line: str, _cell: str | None) -> Shown:
         """Be `%session` for a cell that can await."""
         return await stoppable(self._session(line))
+
+    def move(self) -> tuple[str, str, str] | None:
+        """Go on where sessions are kept from now on; tell which session now lies where, and why.
+
+        None when none is current, or it lies there already.
+        """
+        old = self._magics.session
+        if old is None or old.store is default_store():
+            return None
+        new = Session(old.id)
+        self._choose(new)
+        why = f"it goes on there; what it had until now stays in {place_of(old)}"
+        return f"session {new.id}", place_of(new), why
 
     def ids(self) -> list[str]:
         """List the ids that are here, unless that takes long."""
@@ -100,7 +123,7 @@ class SessionMagics(Magics):
             case "off":
                 return self._leave()
             case "resume":
-                return await self._resume(options.name, options.answers)
+                return await self._resume(options)
             case "rm":
                 return await self._remove(options.name)
             case "show":
@@ -119,14 +142,15 @@ class SessionMagics(Magics):
             if name is not None and place >= taken:
                 hint = "" if verb else f" The verbs are {', '.join(VERBS)}."
                 raise UsageError(f"%session {options.what} takes no {name!r}.{hint}")
-        for option, its in (("at", "fork"), ("answers", "resume")):
+        for option in ("at", "answers", "turns", "cost"):
+            its = "fork" if option == "at" else "resume"
             if getattr(options, option) is not None and verb != its:
                 raise UsageError(f"--{option} belongs to %session {its}.")
         return options
 
     async def _enter(self, id: str | None) -> Card:
         session = self._current() if id is None else Session(id)
-        self._magics.session = await _read(session)
+        self._choose(await _read(session))
         if session.events or session.note:
             return _card(session)
         close = await _close(session.id, session.store)
@@ -134,7 +158,8 @@ class SessionMagics(Magics):
         return _card(session, "new: what is asked from now on is written down", *rows)
 
     def _leave(self) -> Card:
-        left, self._magics.session = self._magics.session, None
+        left = self._magics.session
+        self._choose(None)
         return _nothing(f"Session {left.id} is left" if left else "No session")
 
     async def _fork(self, old: str | None, new: str | None, at: int | None) -> Card:
@@ -146,7 +171,7 @@ class SessionMagics(Magics):
             raise UsageError(f"{new!r} is a verb of %session, so no session can be chosen by it.")
         session = await self._find(old, readable=False)
         branch = await session.fork(new, at)
-        self._magics.session = branch
+        self._choose(branch)
         of = f"of {len(session.events):,} events" if at is not None else "with all that stood there"
         return _card(branch, f"branched off {session.id} {of}")
 
@@ -174,16 +199,20 @@ class SessionMagics(Magics):
             await session.store.delete(id)
         facts = [f"it lay in {place_of(session)}"]
         if self._magics.session is not None and self._magics.session.id == id:
-            self._magics.session = None
+            self._choose(None)
             facts.append("no session is current now")
         return Card(f"Session {id} is removed", facts)
 
-    async def _resume(self, name: str | None, answers: str | None) -> Run[Any]:
+    async def _resume(self, options: argparse.Namespace) -> Run[Any]:
         session = await self._current().load()
-        run = self._cut_off(session, name)
+        run = self._cut_off(session, options.name)
         runnable = self._known(run) or await self._stand_in(run)
-        given = self._magics.namespace.answers(answers)
-        return await self._magics.follow(runnable.stream(session=session, answers=given), runnable)
+        stream = runnable.stream(
+            session=session,
+            limits=limits_of(runnable.limits, options),
+            answers=self._magics.namespace.answers(options.answers),
+        )
+        return await self._magics.follow(stream, runnable)
 
     def _cut_off(self, session: Session, name: str | None) -> RunRecord:
         """Find the run that is to go on: by the name of what was run, or the last one."""
@@ -229,6 +258,9 @@ class SessionMagics(Magics):
             if asked.is_answered:
                 return dataclasses.replace(there[await asked.answered()], name=run.name)
         raise UserError(f"{missing} Run the cell that defines it, then: %session resume {run.name}")
+
+    def _choose(self, session: Session | None) -> None:
+        self._magics.session = _chosen[self.shell] = session
 
     def _current(self) -> Session:
         if self._magics.session is None:

@@ -65,6 +65,8 @@ class RunView:
         self.ending = ""
         """What a reader can do about a run that waits."""
         self.topology: Topology | None = None
+        self.picture: str | None = None
+        """Its SVG before anything has run, once it is laid out."""
         self.states = States()
         self._last_at = 0.0
         self._cut_at = 0.0

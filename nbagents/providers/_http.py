@@ -16,10 +16,9 @@ from pydantic_core import from_json
 
 from nbagents._optional import require
 from nbagents.errors import ContextOverflow, ModelError, redact
-from nbagents.messages import Message
 from nbagents.providers._sse import SSEDecoder
 
-__all__ = ["Clients", "EncodedMessages", "dump", "json_events", "status_error"]
+__all__ = ["Clients", "dump", "json_events", "status_error"]
 
 _STREAMS_PER_CLIENT = 100
 _DRAIN_SECONDS = 0.1
@@ -39,27 +38,6 @@ _OVERFLOW = (
 def dump(value: Any) -> bytes:
     """Write JSON as vendors like it: no spaces, characters as they are."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
-
-
-class EncodedMessages:
-    """Remembers the bytes of each message, so that a long history is encoded only once.
-
-    Messages never change; an entry goes when its message does.
-    """
-
-    def __init__(self, encode: Callable[[Message], bytes]) -> None:
-        self._encode = encode
-        self._known: dict[int, tuple[weakref.ref[Message], bytes]] = {}
-
-    def __call__(self, message: Message) -> bytes:
-        key = id(message)
-        known = self._known.get(key)
-        if known is not None and known[0]() is message:
-            return known[1]
-        encoded = self._encode(message)
-        forget = self._known.pop
-        self._known[key] = (weakref.ref(message, lambda _: forget(key, None)), encoded)
-        return encoded
 
 
 # Not held by the clients' owner: dropped before its loop ends, it could not close them in order.

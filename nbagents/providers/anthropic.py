@@ -14,6 +14,7 @@ from nbagents._optional import require
 from nbagents.errors import ModelError, UserError
 from nbagents.events import TextDelta, ThinkingDelta, ToolCallDelta
 from nbagents.messages import (
+    EncodedMessages,
     FilePart,
     Message,
     Part,
@@ -27,7 +28,7 @@ from nbagents.messages import (
 )
 from nbagents.models.base import Capabilities, Chunk, ModelDone, ModelRequest, PartDone
 from nbagents.providers._claude import call_input, closed_schema, is_recent, schema_prompt
-from nbagents.providers._http import Clients, EncodedMessages, dump, json_events, status_error
+from nbagents.providers._http import Clients, dump, json_events, status_error
 from nbagents.providers.prices import cost
 
 __all__ = ["AnthropicModel"]

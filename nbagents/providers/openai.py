@@ -13,6 +13,7 @@ from nbagents._optional import require
 from nbagents.errors import ModelError, UserError
 from nbagents.events import TextDelta, ThinkingDelta, ToolCallDelta
 from nbagents.messages import (
+    EncodedMessages,
     FilePart,
     Message,
     StopReason,
@@ -23,7 +24,7 @@ from nbagents.messages import (
     Usage,
 )
 from nbagents.models.base import Capabilities, Chunk, ModelDone, ModelRequest
-from nbagents.providers._http import Clients, EncodedMessages, dump, json_events, status_error
+from nbagents.providers._http import Clients, dump, json_events, status_error
 from nbagents.providers.prices import cost
 
 __all__ = ["OpenAIModel"]

@@ -24,8 +24,9 @@ from nbagents.events import (
 )
 from nbagents.messages import Message, TextPart, ToolSpec, user_message
 from nbagents.past import Past, RecordedError
-from nbagents.questions import Answers, Prepared, Question
+from nbagents.questions import Answers, Question
 from nbagents.record import Record
+from nbagents.replay import playing
 from nbagents.runnable.given import Input, conversation
 from nbagents.runnable.retrace import changes, check_ways, loose_files, recordable, restored
 from nbagents.runnable.run import Held, Result, Run
@@ -100,7 +101,7 @@ class Runnable(ABC, Generic[T]):
         returned with status `limited`, one that needs an answer nobody can give with `waiting`.
         """
         asked = Asked(self, _given(input, session), session, deps, limits)
-        return await _begin(asked, Record(prepared=Prepared(answers)))
+        return await _begin(asked, Record(answers=answers))
 
     def stream(
         self,
@@ -113,7 +114,7 @@ class Runnable(ABC, Generic[T]):
     ) -> RunStream[T]:
         """Run and watch: `async with agent.stream(...) as stream: async for event in stream`."""
         asked = Asked(self, _given(input, session), session, deps, limits)
-        record = Record(prepared=Prepared(answers))
+        record = Record(answers=answers)
         return RunStream(record, lambda: _begin(asked, record))
 
     def __call__(
@@ -127,7 +128,7 @@ class Runnable(ABC, Generic[T]):
     ) -> Run[T]:
         """Run to the end from code that cannot await, in scripts and in cells alike."""
         asked = Asked(self, _given(input, session), session, deps, limits)
-        return portal().call(lambda: _begin(asked, Record(prepared=Prepared(answers))))
+        return portal().call(lambda: _begin(asked, Record(answers=answers)))
 
     def as_tool(self, name: str | None = None, description: str | None = None) -> Tool:
         """Make a tool of it, which other agents may call."""
@@ -203,7 +204,9 @@ async def _begin(asked: Asked[T], record: Record, before: Sequence[DurableEvent]
     if asked.session is not None:
         session = asked.session if isinstance(asked.session, Session) else Session(asked.session)
         cut_off = before[0].run_id if before else None
-        begun = await session.begin(runnable.name, runnable.kind, asked.messages, cut_off)
+        begun = await session.begin(
+            runnable.name, runnable.kind, asked.messages, cut_off, record.answers
+        )
     past = Past.of(begun.events, begun.events[0].run_id) if begun.events else None
     ctx = RunContext(
         runnable.name,
@@ -221,7 +224,7 @@ async def _begin(asked: Asked[T], record: Record, before: Sequence[DurableEvent]
     earlier = begun.earlier if runnable.remembers else ()
 
     async def again(events: Sequence[DurableEvent], answers: Answers | None) -> Run[T]:
-        return await _begin(asked, Record(prepared=Prepared(answers)), events)
+        return await _begin(asked, Record(answers=answers), events)
 
     # A task of its own, so that it can be held, with all that it waits for, until it is resumed.
     task = asyncio.create_task(_to_its_end(ctx, runnable, begun.messages, earlier))
@@ -261,11 +264,7 @@ async def _open(
 ) -> Result[T]:
     """Open the run, execute it, and close it with the event that says how it ended."""
     past = ctx.past
-    if (
-        past is not None
-        and past.end is not None
-        and not (runnable.is_retraced and not past.has_failed)
-    ):
+    if past is not None and past.end is not None and (past.has_failed or not runnable.is_retraced):
         ctx.spend(past.total)
         return restored(runnable.name, past, runnable.output_adapter)
     if past is None:
@@ -302,17 +301,19 @@ async def _open(
 
 
 def _start(ctx: RunContext, runnable: Runnable[Any], messages: tuple[Message, ...]) -> RunStarted:
+    cassette = playing()
+    asked = cassette.model(runnable.name) if cassette else (runnable.model_name, runnable.note)
     return RunStarted(
         runnable.name,
         runnable.kind,
         messages,
         ctx.parent.run_id if ctx.parent else None,
         ctx.call_id,
-        runnable.model_name,
-        runnable.note,
+        *asked,
         ctx.node,
         runnable.topology() if ctx.parent is None and runnable.is_team else None,
         runnable.declared if ctx.record.journal else None,
+        replayed=cassette is not None,
     )
 
 

@@ -29,6 +29,7 @@ from nbagents.events import (
 )
 from nbagents.messages import ZERO_USAGE, FilePart, Message, TextPart, Usage
 from nbagents.questions import Answers, OpenQuestion
+from nbagents.record import check_answers, unasked
 from nbagents.topology import Topology
 
 __all__ = ["Held", "Result", "Run", "Status"]
@@ -180,6 +181,10 @@ class Run(Generic[T]):
         self._earlier = earlier
         self.problems = [q.problem for q in self.questions if q.problem]
         """Why prepared answers did not fit the questions that it waits for."""
+        if held is not None and (unused := unasked(events, held.ctx.record.answers)):
+            self.problems.append(
+                f"Nothing was asked yet by the name {', '.join(map(repr, unused))}."
+            )
 
     @property
     def name(self) -> str:
@@ -294,6 +299,7 @@ class Run(Generic[T]):
         if held is None:
             raise UserError(f"{self!r} waits for nothing.")
         if held.task.get_loop().is_closed():  # Nothing is left but what the record tells.
+            check_answers(self.events, answers)
             return await held.again(self.events, answers)
         if held.task.done():
             how = "stopped" if held.task.cancelled() else "resumed to its end already"

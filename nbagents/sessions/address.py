@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import os
+from functools import cache
+
 from nbagents.errors import UserError, unknown_name
+from nbagents.replay import playing
 from nbagents.sessions.base import SessionStore
 from nbagents.sessions.file import FileStore
 from nbagents.sessions.memory import MemoryStore
 from nbagents.sessions.s3 import S3Store
 
-__all__ = ["store_from"]
+__all__ = ["default_store", "store_from"]
 
+_PLACE = "file:.nbagents/sessions"
 _FORMS = {"file": "file:DIR", "s3": "s3://BUCKET/PREFIX", "memory": "memory:"}
 
 
@@ -32,3 +37,19 @@ def store_from(address: str) -> SessionStore:
     if scheme == "s3" and place.startswith("//") and bucket:
         return S3Store(bucket, prefix)
     raise UserError(f"{address!r} is incomplete or has too much: write {_FORMS[scheme]}")
+
+
+def default_store() -> SessionStore:
+    """Return where sessions are kept: as `NBAGENTS_SESSIONS` says, else in `.nbagents/sessions`.
+
+    A folder that is named from where the process is stays what it was when it was first used: a
+    `%cd` begins no other one. In a replay they are kept in memory.
+    """
+    if playing():
+        return _opened("memory:")
+    return _opened(os.environ.get("NBAGENTS_SESSIONS") or _PLACE)
+
+
+@cache
+def _opened(address: str) -> SessionStore:
+    return store_from(address)

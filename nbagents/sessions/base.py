@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Literal, Protocol
 from urllib.parse import quote
 
@@ -16,6 +17,7 @@ marked idempotent, so that a tool that was cut off is known to have begun."""
 
 _LONGEST_ID = 100
 _LONGEST_NAME = 200
+_KNOWN_NAMES = 1000
 _RESERVED = re.compile(r"(?:con|prn|aux|nul|com\d|lpt\d)(?:\.|\Z)")
 
 
@@ -94,6 +96,7 @@ def conflict(session_id: str, where: str) -> SessionConflict:
     )
 
 
+@lru_cache(_KNOWN_NAMES)
 def safe_name(session_id: str) -> str:
     """Write an id so that it is safe as the name of a folder, or in a key, anywhere.
 

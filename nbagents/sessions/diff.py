@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from pydantic_core import to_json
@@ -35,6 +36,8 @@ class Diff:
     """So many events at the beginning are the same."""
     ours: tuple[DurableEvent, ...]
     theirs: tuple[DurableEvent, ...]
+    names: Mapping[str, str]
+    """What each run is called, by its id: as what was run; the second one of that is `name (2)`."""
 
     @classmethod
     def of(cls, ours: Sequence[DurableEvent], theirs: Sequence[DurableEvent]) -> Diff:
@@ -44,23 +47,29 @@ class Diff:
             if mine != other:
                 break
             common += 1
-        return cls(common, tuple(ours[common:]), tuple(theirs[common:]))
+        names = {**_names(theirs), **_names(ours)}
+        return cls(common, tuple(ours[common:]), tuple(theirs[common:]), names)
 
     def __str__(self) -> str:
         lines = [f"  {self.common} events in common"]
-        lines.extend(f"- {line}" for line in _lines(self.ours))
-        lines.extend(f"+ {line}" for line in _lines(self.theirs))
+        lines.extend(f"- {self.names[event.run_id]}: {told(event)}" for event in self.ours)
+        lines.extend(f"+ {self.names[event.run_id]}: {told(event)}" for event in self.theirs)
         return "\n".join(lines)
 
     __repr__ = __str__
 
 
-def _lines(events: Iterable[DurableEvent]) -> Iterable[str]:
+def _names(events: Iterable[DurableEvent]) -> dict[str, str]:
     names: dict[str, str] = {}
+    counted: Counter[str] = Counter()
     for event in events:
         if isinstance(event, RunStarted):
-            names[event.run_id] = event.name
-        yield f"{names.get(event.run_id, event.run_id)}: {told(event)}"
+            counted[event.name] += 1
+            nth = f" ({counted[event.name]})" if counted[event.name] > 1 else ""
+            names[event.run_id] = f"{event.name}{nth}"
+        else:
+            names.setdefault(event.run_id, event.run_id)
+    return names
 
 
 def told(event: DurableEvent) -> str:

@@ -19,7 +19,8 @@ from nbagents.sessions.base import Durable, check_session_id, conflict, safe_nam
 __all__ = ["FileStore"]
 
 _LOG = "log.jsonl"
-_CHUNK = 1 << 20
+# Most logs are read at once, which saves putting them together.
+_CHUNK = 1 << 24
 _TRIES = 20
 # A pipe in the log's place must not hold us up. Windows has neither of the first two, and there
 # a file is text unless told otherwise.
@@ -95,19 +96,21 @@ class FileStore:
     def _append(self, session_id: str, path: Path, expected_seq: int, record: bytes) -> int:
         with _errors(path):
             for _ in range(_TRIES):
-                with _opened(path, os.O_RDWR | os.O_APPEND) as log:
-                    if log is not None:
-                        return self._append_to(log, session_id, expected_seq, record)
+                with _opened(path, os.O_RDWR | os.O_APPEND) as (log, found):
+                    if found is not None:
+                        return self._append_to(log, found, session_id, expected_seq, record)
                 if expected_seq:
                     raise conflict(session_id, str(path))
                 self._create(path)
             raise _busy()
 
-    def _append_to(self, log: int, session_id: str, expected_seq: int, record: bytes) -> int:
-        found = os.fstat(log)
+    def _append_to(
+        self, log: int, found: os.stat_result, session_id: str, expected_seq: int, record: bytes
+    ) -> int:
         inode, end, seq = self._counted.get(session_id, (0, 0, 0))
         if (inode, end) != (found.st_ino, found.st_size) or seq != expected_seq:
-            end, seq = _count(log)
+            records, end = _records(log)
+            seq = len(records) - _is_torn(records)
         if seq != expected_seq:
             raise conflict(session_id, self.where(session_id))
         if end < found.st_size:
@@ -134,14 +137,12 @@ class FileStore:
         _sync_folder(self.directory)
 
     def _read(self, session_id: str, path: Path) -> list[bytes]:
-        with _errors(path), _opened(path, os.O_RDONLY) as log:
-            if log is None:
+        with _errors(path), _opened(path, os.O_RDONLY) as (log, found):
+            if found is None:
                 return []
-            found = os.fstat(log)
-            data = b"".join(_chunks(log))
-        records = io.BytesIO(data).readlines()
-        if data.endswith(b"\n"):
-            self._counted[session_id] = (found.st_ino, len(data), len(records))
+            records, end = _records(log)
+        if not _is_torn(records):
+            self._counted[session_id] = (found.st_ino, end, len(records))
         return records
 
     def _list(self, prefix: str) -> Iterator[str]:
@@ -158,8 +159,8 @@ class FileStore:
     def _delete(self, session_id: str, path: Path) -> None:
         self._counted.pop(session_id, None)
         with _errors(path):
-            with _opened(path, os.O_RDWR) as log:
-                if log is not None and os.name != "nt":
+            with _opened(path, os.O_RDWR) as (_, found):
+                if found is not None and os.name != "nt":
                     path.unlink()
             if os.name == "nt":  # There an open file cannot be removed.
                 path.unlink(missing_ok=True)
@@ -168,39 +169,58 @@ class FileStore:
 
 
 @contextmanager
-def _opened(path: Path, how: int) -> Generator[int | None]:
-    """Open a log and lock it; there is None where there is no log."""
-    import portalocker
-
-    # Windows has no shared lock without pywin32.
-    shared = how == os.O_RDONLY and os.name != "nt"
-    kind = portalocker.LockFlags.SHARED if shared else portalocker.LockFlags.EXCLUSIVE
+def _opened(path: Path, how: int) -> Generator[tuple[int, os.stat_result | None]]:
+    """Open a log and lock it, and tell what was found; that is None where there is no log."""
     for _ in range(_TRIES):
-        if path.parent.is_symlink() or path.is_symlink():
+        if path.parent.is_symlink() or (os.name == "nt" and path.is_symlink()):
             raise OSError(errno.ELOOP, "A link stands in the way")
         try:
             log = os.open(path, how | _FLAGS)
         except FileNotFoundError:
-            yield None
+            yield -1, None
             return
         try:
             if not stat.S_ISREG(os.fstat(log).st_mode):
                 raise OSError(errno.EISDIR, "Not a file")
+            _lock(log, shared=how == os.O_RDONLY)
             try:
-                portalocker.lock(log, kind)
-            except portalocker.LockException as error:
-                raise OSError(errno.ENOLCK, str(error)) from error
-            try:
-                if os.fstat(log).st_nlink:
-                    yield log
+                found = os.fstat(log)
+                if found.st_nlink:
+                    yield log, found
                     return
                 # It was deleted while this waited for the lock.
             finally:
                 # A process that was forked meanwhile would hold the lock on.
-                portalocker.unlock(log)
+                _unlock(log)
         finally:
             os.close(log)
     raise _busy()
+
+
+if sys.platform == "win32":
+    import portalocker
+
+    def _lock(log: int, *, shared: bool) -> None:
+        del shared  # There is no such lock without pywin32.
+        try:
+            portalocker.lock(log, portalocker.LockFlags.EXCLUSIVE)
+        except portalocker.LockException as error:
+            raise OSError(errno.ENOLCK, str(error)) from error
+
+    def _unlock(log: int) -> None:
+        portalocker.unlock(log)
+
+else:
+    import fcntl
+
+    def _lock(log: int, *, shared: bool) -> None:
+        try:
+            fcntl.flock(log, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
+        except OSError as error:
+            raise OSError(errno.ENOLCK, error.strerror) from error
+
+    def _unlock(log: int) -> None:
+        fcntl.flock(log, fcntl.LOCK_UN)
 
 
 def _busy() -> OSError:
@@ -217,20 +237,25 @@ def _errors(path: Path) -> Generator[None]:
         raise SessionError(f"{error.strerror or error}: {at}. {fix}") from error
 
 
-def _chunks(log: int) -> Iterator[bytes]:
+def _records(log: int) -> tuple[list[bytes], int]:
+    """Return the records, of which the last may be torn, and where the last whole one ends.
+
+    The blank lines that an editor may have left behind them are none.
+    """
+    chunks: list[bytes] = []
     while chunk := os.read(log, _CHUNK):
-        yield chunk
+        chunks.append(chunk)
+    data = b"".join(chunks)
+    lines, end = io.BytesIO(data).readlines(), len(data)
+    while lines and not lines[-1].strip():
+        end -= len(lines.pop())
+    if _is_torn(lines):
+        end -= len(lines[-1])
+    return lines, end
 
 
-def _count(log: int) -> tuple[int, int]:
-    """Return where the last whole record ends, and how many there are."""
-    end, seq, size = 0, 0, 0
-    for chunk in _chunks(log):
-        if found := chunk.count(b"\n"):
-            seq += found
-            end = size + chunk.rindex(b"\n") + 1
-        size += len(chunk)
-    return end, seq
+def _is_torn(records: list[bytes]) -> bool:
+    return bool(records) and not records[-1].endswith(b"\n")
 
 
 def _write(log: int, record: bytes, end: int) -> None:
@@ -248,8 +273,6 @@ def _write(log: int, record: bytes, end: int) -> None:
 
 def _sync(file: int) -> None:
     if sys.platform == "darwin":
-        import fcntl
-
         # There fsync leaves it in the drive's own memory; some file systems can do no better.
         with suppress(OSError):
             fcntl.fcntl(file, fcntl.F_FULLFSYNC)

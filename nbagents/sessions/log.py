@@ -4,30 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
-from functools import lru_cache
-from pathlib import Path
 from typing import Any, TypeVar
 from weakref import WeakValueDictionary
 
 from nbagents._portal import background_loop, in_loop
 from nbagents.errors import SessionCorrupt, SessionError, redact
 from nbagents.events import DurableEvent, RunStarted
-from nbagents.sessions.address import store_from
 from nbagents.sessions.base import SessionStore
 from nbagents.sessions.records import Redact, decode, encode, no_collection
 from nbagents.sessions.story import Story
 
-__all__ = ["Log", "RunJournal", "default_store", "open_log"]
+__all__ = ["Log", "RunJournal", "open_log"]
 
 T = TypeVar("T")
 
 _RECENT_LOGS = 32
-_PLACE = "file:.nbagents/sessions"
 
 
 class Log:
@@ -123,7 +118,7 @@ class Log:
         with self._lock:
             batch, self._pending = self._pending, []
         try:
-            written = self.store.append(self.id, self._seq, encode(batch))
+            written = self.store.append(self.id, self._seq, encode(batch, self._seq + 1))
             self._seq = await self._safely(written, "written")
         except SessionError as error:
             self._failure = error
@@ -256,13 +251,3 @@ def close_log(store: SessionStore, session_id: str) -> None:
     """Know nothing more of a session."""
     _open.pop((id(store), session_id), None)
     _recent.pop((id(store), session_id), None)
-
-
-def default_store() -> SessionStore:
-    """Return where sessions are kept: as `NBAGENTS_SESSIONS` says, else in `.nbagents/sessions`."""
-    return _store(os.environ.get("NBAGENTS_SESSIONS") or _PLACE, str(Path.cwd()))
-
-
-@lru_cache
-def _store(address: str, _directory: str) -> SessionStore:
-    return store_from(address)

@@ -21,17 +21,18 @@ Redact = Callable[[DurableEvent], DurableEvent]
 """Changes an event before it is stored; the run itself goes on with the event as it was."""
 
 _FORMAT = 1
-_HEAD, _TAIL = b'{"v":1,"events":[', b"]}\n"
+_HEAD, _TAIL = b'{"v":1,"n":%d,"events":[', b"]}\n"
 # So long the interpreter may be held up by one call.
 _CHUNK = 200_000
 _LONGEST_WORD = 2_000
+_MANY_OBJECTS = 5_000
 
 
-def encode(events: Sequence[tuple[DurableEvent, Redact | None]]) -> bytes:
-    """Write events as one record, without any key that is known or looks like one."""
+def encode(events: Sequence[tuple[DurableEvent, Redact | None]], number: int = 1) -> bytes:
+    """Write events as record `number`, without any key that is known or looks like one."""
     secrets = [to_json(secret)[1:-1].decode() for secret in known_secrets()]
     texts = (_encoded(_changed(event, hook), secrets) for event, hook in events)
-    return _HEAD + b",".join(texts) + _TAIL
+    return _HEAD % number + b",".join(texts) + _TAIL
 
 
 def _changed(event: DurableEvent, hook: Redact | None) -> DurableEvent:
@@ -100,7 +101,8 @@ def decode(records: Sequence[bytes], first: int, where: str) -> tuple[list[Durab
     """Read records, of which the first has the number `first`; return the events, and a note.
 
     A last record that is torn is left out, which the note says. Raises `SessionCorrupt` that names
-    the first record that cannot be read, with the events before it as `error.events`.
+    the first record that cannot be read or is out of place, with the events before it as
+    `error.events`.
     """
     note = ""
     if records and not records[-1].endswith(b"\n"):
@@ -118,7 +120,7 @@ def decode(records: Sequence[bytes], first: int, where: str) -> tuple[list[Durab
                 size += len(records[end])
                 end += 1
             try:
-                events.extend(_read(records[start:end]))
+                events.extend(_read(records[start:end], first + start))
             except ValueError:
                 _read_one_by_one(records[start:end], first + start, where, events)
             start = end
@@ -127,22 +129,30 @@ def decode(records: Sequence[bytes], first: int, where: str) -> tuple[list[Durab
 
 @contextmanager
 def no_collection() -> Generator[None]:
-    """Look for no garbage while thousands of objects are made, none of which is any."""
+    """Look for no garbage while thousands of objects are made, none of which is any.
+
+    Afterwards they are taken for old ones, so that the next look at the young ones is as short as
+    ever; others that are young just now come along.
+    """
     was_enabled = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
         if was_enabled:
+            if gc.get_count()[0] > _MANY_OBJECTS and not gc.get_freeze_count():
+                gc.freeze()
+                gc.unfreeze()
             gc.enable()
 
 
-def _read(records: Sequence[bytes]) -> list[DurableEvent]:
+def _read(records: Sequence[bytes], first: int) -> list[DurableEvent]:
     bodies: list[bytes] = []
-    for record in records:
-        if not record.startswith(_HEAD) or not record.endswith(_TAIL):
+    for number, record in enumerate(records, first):
+        head = _HEAD % number
+        if not record.startswith(head) or not record.endswith(_TAIL):
             raise ValueError("Another format")
-        bodies.append(record[len(_HEAD) : -len(_TAIL)])
+        bodies.append(record[len(head) : -len(_TAIL)])
     events = _events().validate_json(b"[" + b",".join(bodies) + b"]")
     if not all(event.run_id for event in events):
         raise ValueError("An event of no run")
@@ -155,26 +165,31 @@ def _read_one_by_one(
     """Find the record that cannot be read, and say why."""
     for number, record in enumerate(records, first):
         try:
-            events.extend(_read([record]))
+            # An editor may have ended the lines as Windows does.
+            events.extend(_read([record.rstrip() + b"\n"], number))
         except ValueError as error:
-            problem = SessionCorrupt(f"Record {number} of {where} {_why(record, error)}")
+            problem = SessionCorrupt(f"Record {number} of {where} {_why(record, number, error)}")
             problem.events = events
             raise problem from None
 
 
-def _why(record: bytes, error: ValueError) -> str:
+def _why(record: bytes, number: int, error: ValueError) -> str:
     upgrade = "Upgrade nbagents to read it: pip install -U jupyter-nbagents."
+    before = "What stands before it can be read."
     try:
         known: Any = from_json(record)
     except ValueError:
-        return "is not JSON. What stands before it can be read."
-    version: Any = cast("dict[str, Any]", known).get("v") if isinstance(known, dict) else None
+        return f"is not JSON. {before}"
+    told = cast("dict[str, Any]", known) if isinstance(known, dict) else {}
+    version, own = told.get("v"), told.get("n")
     if isinstance(version, int) and version > _FORMAT:
         return f"was written by a newer version (format {version}, this one reads {_FORMAT}). {upgrade}"
+    if isinstance(own, int) and own != number:
+        return f"was written as record {own}: some were removed, doubled or moved. {before}"
     if isinstance(error, ValidationError) and isinstance(version, int):
         problem = error.errors(include_url=False, include_input=False)[0]
         if problem["type"] == "union_tag_invalid":
             return f"tells of something that this version does not know. {upgrade}"
         place = ".".join(str(step) for step in problem["loc"])
-        return f"cannot be read ({place}: {problem['msg']}). What stands before it can be read."
-    return "is no record of nbagents. What stands before it can be read."
+        return f"cannot be read ({place}: {problem['msg']}). {before}"
+    return f"is no record of nbagents. {before}"

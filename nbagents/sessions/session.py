@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
+from nbagents._portal import off_loop
 from nbagents.context import Limits
-from nbagents.errors import SessionConflict, SessionCorrupt, UserError
+from nbagents.errors import SessionConflict, SessionCorrupt, SessionError, UserError
 from nbagents.events import DurableEvent, EdgeTaken, InputRequested
 from nbagents.messages import Message, Usage
 from nbagents.questions import Answers
-from nbagents.record import Journal
+from nbagents.record import Journal, check_answers
+from nbagents.sessions.address import default_store
 from nbagents.sessions.base import SessionStore, check_session_id
 from nbagents.sessions.diff import Diff
-from nbagents.sessions.log import RunJournal, close_log, default_store, open_log
+from nbagents.sessions.file import FileStore
+from nbagents.sessions.log import RunJournal, close_log, open_log
 from nbagents.sessions.records import Redact, encode
 from nbagents.sessions.story import RunRecord, Story
 
@@ -130,8 +135,11 @@ class Session:
     def at(self, step: int) -> Session:
         """Return the session as it was after its first `step` events, to be read or forked.
 
-        The edges along which a graph leaves a node are one step.
+        The edges along which a graph leaves a node are one step. Raises `UserError` for a step
+        that it does not have.
         """
+        if not isinstance(step, int) or isinstance(step, bool):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise UserError(f"A step is a number of events, such as 12, not {step!r:.60}.")
         if not 0 <= step <= len(self.events):
             raise UserError(
                 f"{self!r} has no step {step}: it has those from 0 to {len(self.events)}."
@@ -145,7 +153,7 @@ class Session:
     async def fork(self, id: str, at: int | None = None) -> Session:
         """Begin another session with what stands in this one, or its first `at` events.
 
-        Raises `UserError` when there is a session of that id already.
+        Raises `UserError` when there is a session of that id already, or no such step.
         """
         branch = Session(id, store=self.store, redact=self._redact)
         if not self.events:
@@ -174,7 +182,11 @@ class Session:
         deps: object = None,
         limits: Limits | None = None,
     ) -> R_co:
-        """Let an agent or a team go on with what was cut off, stopped or failed; return its run."""
+        """Let an agent or a team go on with what was cut off, stopped or failed; return its run.
+
+        `answers` are by a question's id, prompt or asker, or in order. Raises `UserError`, and
+        changes nothing, for the id of a question that a run which waits has never asked.
+        """
         return await runnable.run(session=self, deps=deps, limits=limits, answers=answers)
 
     async def delete(self) -> None:
@@ -189,11 +201,14 @@ class Session:
         kind: str,
         messages: tuple[Message, ...] | None,
         run_id: str | None = None,
+        answers: Answers | None = None,
     ) -> Begun:
         """Make ready for a run: this is what `run(session=...)` does first.
 
         It goes on with the run `run_id`, or the last one of that name and kind that was cut off when it is
-        asked the same again or there are no `messages`. Raises `UserError` when there is none.
+        asked the same again or there are no `messages`. Raises `UserError` when there is none, or
+        when it waits and never asked what `answers` name; `SessionError` when nothing could be
+        written down.
         """
         log = await open_log(self.store, self.id)
         story = self._story = log.story
@@ -203,7 +218,10 @@ class Session:
             run = story.cut_off(name, kind, messages, log.busy)
         else:
             run = story.runs[run_id]
+        await _check_place(self.store, self.id)
         if run is not None:
+            if messages is None:
+                check_answers(run.events, answers)
             journal.take(run.run_id)
             earlier, events = story.before(run), list(run.events)
             declared = story.declared_before(run)
@@ -213,6 +231,24 @@ class Session:
             hint = f" What can go on is {', '.join(others)}." if others else ""
             raise UserError(f"{name} was not cut off in {self!r}: give it something to do.{hint}")
         return Begun(messages, story.conversation(name, log.busy), dict(story.state), journal)
+
+
+async def _check_place(store: SessionStore, id: str) -> None:
+    """Raise `SessionError` for a file that could not be written, before a model is paid for."""
+    if not isinstance(store, FileStore):
+        return
+    log = Path(store.where(id))
+
+    def is_writable() -> bool:
+        there = next(path for path in (log, *log.parents) if os.access(path, os.F_OK))
+        needed = os.W_OK if there == log else os.W_OK | os.X_OK
+        return os.access(there, needed, effective_ids=os.access in os.supports_effective_ids)
+
+    if not await off_loop(is_writable):
+        raise SessionError(
+            f"{log} cannot be written. Give yourself the right to it, "
+            "or keep sessions elsewhere: %nbagents config sessions=file:DIR"
+        )
 
 
 def _are_one(one: DurableEvent, next: DurableEvent) -> bool:

@@ -112,7 +112,8 @@ class Story:
         """What its agents share: `ctx.state` of the outermost runs."""
         self.declared: dict[str, dict[str, Any]] = {}
         """What each agent was when it last ran."""
-        self._root_of: dict[str, str] = {}
+        self._run_of: dict[str, RunRecord] = {}
+        """The outermost run that a run belongs to."""
         self._said: dict[str, list[Message]] = {}
         self._untold: dict[str, RunRecord] = {}
         """Runs whose messages do not stand yet in the conversation of their name."""
@@ -204,19 +205,23 @@ class Story:
         self.events.append(event)
         kind, run_id = type(event), event.run_id
         if isinstance(event, RunStarted):
-            parent = self._root_of.get(event.parent_id or "")
-            self._root_of[run_id] = parent or run_id
-            if event.declared is not None:
-                self.declared[event.name] = event.declared
-            if parent is None:
-                run = RunRecord(event)
-                self.runs[run_id] = self._untold[run_id] = self._open[run_id] = run
-        run = self.runs.get(self._root_of.get(run_id, ""))
-        if run is None:
+            run = self._begin(event)
+        elif not (run := self._run_of.get(run_id)):
             return
         run.events.append(event)
         if kind in _OF_ROOTS and run_id == run.start.run_id:
             self._add_to_root(run, event)
+
+    def _begin(self, event: RunStarted) -> RunRecord:
+        run_id = event.run_id
+        if event.declared is not None:
+            self.declared[event.name] = event.declared
+        run = self._run_of.get(event.parent_id) if event.parent_id else None
+        if run is None:
+            run = RunRecord(event, [])
+            self.runs[run_id] = self._untold[run_id] = self._open[run_id] = run
+        self._run_of[run_id] = run
+        return run
 
     def _add_to_root(self, run: RunRecord, event: DurableEvent) -> None:
         if isinstance(event, (RunFinished, RunFailed, RunCancelled)):

@@ -115,11 +115,12 @@ class Picture:
             link = way.link
             there = (link.source, link.target) in taken
             back = way.both and (link.target, link.source) in taken
+            ends = f' data-from="{html.escape(link.source)}" data-to="{html.escape(link.target)}"'
             if there or back:
-                lit.append(f'<path d="{way.curve}"/>')
+                lit.append(f'<path d="{way.curve}"{ends}/>')
             else:
                 colour = f' stroke="{way.colour}"' if way.colour != GREY else ""
-                unlit.append(f'<path d="{way.curve}"{colour}{way.stroke}/>')
+                unlit.append(f'<path d="{way.curve}"{ends}{colour}{way.stroke}/>')
             heads.setdefault(TAKEN if there else way.colour, []).append(way.end)
             heads.setdefault(TAKEN if back else way.colour, []).append(way.start)
             pills.append(way.lit_pill if there else way.pill)

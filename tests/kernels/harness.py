@@ -165,6 +165,8 @@ class Kernel:
         self._cells: dict[str, Execution] = {}
         self._displays: dict[str, list[dict[str, Any]]] = {}
         self._replies: dict[str, dict[str, Any]] = {}
+        self.comms: list[dict[str, Any]] = []
+        """The content of each message of a comm, in the order of arrival."""
 
     @property
     def alive(self) -> bool:
@@ -189,6 +191,10 @@ class Kernel:
     def run_all(self, *codes: str) -> list[Execution]:
         """Send several cells at once, as "Run All" does, and return at once."""
         return [self.begin(code) for code in codes]
+
+    def send(self, kind: str, **content: Any) -> None:
+        """Send a message of a comm, as a page does: `comm_open`, `comm_msg`, `comm_close`."""
+        self._client.shell_channel.send(self._client.session.msg(kind, content))
 
     def send_input(self, value: str) -> None:
         """Send a line on stdin."""
@@ -244,6 +250,8 @@ class Kernel:
         if kind == "update_display_data":
             for output in self._displays.get(content["transient"]["display_id"], ()):
                 output.update(data=content["data"], metadata=content["metadata"])
+        if kind.startswith("comm_"):
+            self.comms.append(content)
         if kind.endswith("_reply"):
             self._replies[parent] = content
         if cell is None:

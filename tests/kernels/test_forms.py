@@ -66,10 +66,8 @@ class Page:
         self.send(kind="ready")
 
     def send(self, **content: Any) -> None:
-        client = self.kernel._client
         data = {"method": "custom", "content": content}
-        message = client.session.msg("comm_msg", {"comm_id": self.comm_id, "data": data})
-        client.shell_channel.send(message)
+        self.kernel.send("comm_msg", comm_id=self.comm_id, data=data)
 
     def submit(self, **values: Any) -> None:
         self.send(kind="submit", nonce="n", values=values)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from itertools import pairwise
 
 import pytest
 
+from nbagents.notebook.wire import RUN_MIME
 from tests.kernels.harness import Kernel
 from tests.wire.openai import OpenAIWire
 from tests.wire.server import Reply, Text
@@ -73,11 +75,11 @@ def test_what_is_sent_stays_small_for_text_of_any_kind(cells: Kernel, piece: str
     )
     cell = cells.execute("%ask a go", allow_stdin=True, timeout=60)
     assert cell.error is None
-    final = sum(len(form.encode()) for form in cell.outputs[0]["data"].values())
+    final = sum(len(json.dumps(form)) for form in cell.outputs[0]["data"].values())
     assert cell.size - final <= 30 * len(cell.outputs[0]["data"]["text/plain"]) + 40_000
 
 
-def test_a_picture_is_sent_once(cells: Kernel):
+def test_a_picture_is_sent_once_to_be_seen_and_once_to_be_kept(cells: Kernel):
     cells.execute(
         "from nbagents import FilePart\n"
         "def picture() -> FilePart:\n"
@@ -94,7 +96,7 @@ def test_a_picture_is_sent_once(cells: Kernel):
         "a = Agent('a', model=Then(400, 4), tools=[picture])"
     )
     cell = cells.execute("%ask a go", allow_stdin=True, timeout=60)
-    assert 400_000 < cell.size < 600_000
+    assert 800_000 < cell.size < 900_000
 
 
 def test_a_burst_ends_with_its_last_word(cells: Kernel):
@@ -121,8 +123,22 @@ def test_text_shows_while_the_model_still_speaks(cells: Kernel):
 def test_the_saved_output_holds_every_form(cells: Kernel):
     cells.execute("a = Agent('a', model=ScriptedModel('Hello', repeat=True))")
     cell = cells.execute("%ask a go")
-    assert sorted(cell.outputs[0]["data"]) == ["text/html", "text/markdown", "text/plain"]
-    assert all("Hello" in form for form in cell.outputs[0]["data"].values())
+    saved = cell.outputs[0]["data"]
+    assert sorted(saved) == [RUN_MIME, "text/html", "text/markdown", "text/plain"]
+    assert all("Hello" in str(form) for form in saved.values())
+    assert [event["type"] for event in saved[RUN_MIME]["events"]] == [
+        "run_started",
+        "message_finished",
+        "run_finished",
+    ]
+
+
+def test_no_key_reaches_the_document(cells: Kernel):
+    key = "sk-" + "a1b2c3d4" * 4
+    cells.execute(f"a = Agent('a', model=ScriptedModel('It is {key}', repeat=True))")
+    saved = cells.execute("%ask a go").outputs[0]["data"]
+    assert "[redacted]" in str(saved[RUN_MIME])
+    assert key not in str(saved[RUN_MIME])
 
 
 def test_a_failure_shows_its_cause_and_keeps_what_was_said(cells: Kernel):

@@ -15,7 +15,7 @@ from tests.kernels.test_forms import Page, forms, shown
 SETUP = """
 %load_ext nbagents
 import asyncio, os
-from nbagents import Agent, Graph, Question, Say, ScriptedModel, Session, handoff_to_user
+from nbagents import Agent, Graph, Question, Say, ScriptedModel, Session, handoff_to_user, tool
 
 def heard(request):
     return f"Heard {sum(message.role == 'user' for message in request.messages)}."
@@ -283,6 +283,7 @@ def test_what_is_wrong_in_the_store_is_told_and_what_stands_before_it_goes_on(
         ("%session work now", "UsageError: %session work takes no 'now'. The verbs are fork"),
         ("%session off now", "UsageError: %session off takes no 'now'."),
         ("%session work --at 3", "UsageError: --at belongs to %session fork."),
+        ("%session work --turns 3", "UsageError: --turns belongs to %session resume."),
         ("%nbagents config session=x", "UserError: 'session=x' is no setting. Write"),
         (
             "%nbagents config sessions=fil:x",

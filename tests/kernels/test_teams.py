@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from nbagents.notebook.wire import PICTURE_MIME, RUN_MIME
 from tests.kernels.harness import Execution, Kernel
 
 SETUP = """
@@ -49,8 +50,8 @@ def test_a_swarm_is_defined_drawn_and_asked(cells: Kernel):
     assert "greeter hands over to planner: wants to travel" in asked.text
     assert "By train." in asked.text
     assert kinds(asked) == [
-        {"text/html", "text/plain", "text/vnd.graphviz"},
-        {"text/html", "text/markdown", "text/plain"},
+        {"text/html", "text/plain", "text/vnd.graphviz", PICTURE_MIME},
+        {"text/html", "text/markdown", "text/plain", RUN_MIME},
     ]
     assert cells.execute("print(_.output, desk.max_handoffs)").text == "By train. 20\n"
 
@@ -78,7 +79,10 @@ def test_a_run_that_is_shown_again_has_its_picture(cells: Kernel):
     cells.execute(SWARM)
     cells.execute("run = %ask desk Go ;")
     again = cells.execute("run")
-    assert [min(kind) for kind in kinds(again)] == ["text/html", "text/html"]
+    assert [min(kind) for kind in kinds(again)] == [PICTURE_MIME, RUN_MIME]
+    document = again.outputs[1]["data"][RUN_MIME]
+    assert again.outputs[0]["data"][PICTURE_MIME]["run_id"] == document["run_id"]
+    assert document["picture"].startswith("<svg")
     assert "desk" in again.text
 
 

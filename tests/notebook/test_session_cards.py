@@ -186,7 +186,7 @@ async def test_a_terminal_prints_what_was_said_before(capsys):
     for event in run.events:
         view.apply(event)
         canvas.touch(event)
-    await canvas.finish()
+    await canvas.finish(run)
     shown = capsys.readouterr().out
     assert re.search(r"Step 0.\n\[work…\]\n\[went on\]\n.*Step 1.", shown)
 

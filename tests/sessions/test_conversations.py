@@ -327,3 +327,50 @@ async def test_asked_all_again_what_had_ended_is_asked_anew_and_what_was_cut_off
     assert (await again.run("second", session=fork, answers=["there"])).output == "To there."
     told = [(run.start.input[0].text, run.status) for run in fork.runs]
     assert told == [("first", "finished"), ("second", "finished"), ("first", "finished")]
+
+
+def asks(*prompts: str) -> Graph:
+    async def node(ctx: RunContext) -> str:
+        return " ".join([await ctx.ask(prompt) for prompt in prompts])
+
+    return Graph("g", {"node": node}, [])
+
+
+async def test_an_answer_to_what_was_never_asked_is_refused_and_changes_nothing(store):
+    session = Session("s", store=store)
+    first = await asks("Which?", "Where?").run("go", session=session, answers={"q1": "this"})
+    fork = await session.fork("elsewhere")
+    for wrong in ("q3", "Q2"):
+        with pytest.raises(UserError, match=f"no open question '{wrong}'.*q2"):
+            await fork.resume(asks("Which?", "Where?"), answers={wrong: "there"})
+        with pytest.raises(UserError, match=f"no open question '{wrong}'"):
+            await asks("Which?", "Where?").run(session=session, answers={wrong: "there"})
+    assert (await first.resume({"q2": "here"})).output == "this here"
+    run = await fork.resume(asks("Which?", "Where?"), answers={"q2": "there"})
+    assert run.output == "this there"
+
+
+async def test_an_answer_may_be_to_a_question_that_is_still_to_come(store):
+    session = Session("s", store=store)
+    await asks("Which?", "Where?").run("go", session=session)
+    run = await session.resume(asks("Which?", "Where?"), {"q1": "this", "Where?": "there"})
+    assert run.output == "this there"
+
+
+async def test_an_answer_to_what_was_never_asked_is_refused_when_the_loop_has_ended(store):
+    run = await asyncio.to_thread(lambda: asyncio.run(asks("Which?").run("go")))
+    with pytest.raises(UserError, match=r"no open question 'q2'. Known: q1."):
+        await run.resume({"q2": "this"})
+    assert (await run.resume({"q1": "this"})).output == "this"
+
+
+async def test_a_run_that_waits_names_the_answers_that_nothing_was_asked_for(store):
+    session = Session("s", store=store)
+    ready = {"Wich?": "this", "q9": "x"}
+    run = await asks("Which?").run("go", session=session, answers=ready)
+    assert run.reason == (
+        "Waiting for an answer to q1. Nothing was asked yet by the name 'Wich?', 'q9'."
+    )
+    again = await asks("Which?").run("go", session=session, answers=ready)
+    assert again.reason == run.reason
+    assert (await again.resume(["this"])).output == "this"

@@ -234,7 +234,6 @@ def test_a_folder_that_may_not_be_written_is_named():
     # The rights of a folder do not bind root, so another user tries; where root's home is closed,
     # that one could import nothing any more.
     code = """
-    import portalocker
     folder = sys.argv[1]
     async def main():
         store = FileStore(folder + "/sessions")

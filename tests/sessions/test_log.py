@@ -287,7 +287,8 @@ async def test_a_store_that_fails_in_the_middle_loses_nothing_before():
 
 async def test_what_was_written_is_what_is_read():
     events = [(event, None) for event in (await worker().run("go")).events]
-    assert decode([encode(events), encode(events)], 1, "s")[0] == [e for e, _ in events] * 2
+    records = [encode(events), encode(events, 2)]
+    assert decode(records, 1, "s")[0] == [e for e, _ in events] * 2
 
 
 async def test_the_state_is_kept_with_all_that_is_done_to_it():

@@ -80,12 +80,12 @@ async def test_a_fork_has_what_was_before_and_goes_its_own_way(store):
     assert diff.common == 3
     assert str(diff).splitlines() == [
         "  3 events in common",
-        "- a: began with two",
-        "- a: to two",
-        "- a: finished",
-        "+ a: began with three",
-        "+ a: else",
-        "+ a: finished",
+        "- a (2): began with two",
+        "- a (2): to two",
+        "- a (2): finished",
+        "+ a (2): began with three",
+        "+ a (2): else",
+        "+ a (2): finished",
     ]
 
 
@@ -98,6 +98,31 @@ async def test_a_step_of_the_past_can_be_looked_at_and_branched_off(store):
     assert [run.status for run in session.at(4).runs] == ["finished", "cut off"]
     with pytest.raises(UserError, match="has no step 7: it has those from 0 to 6"):
         session.at(7)
+
+
+async def test_a_diff_names_a_run_though_it_began_in_what_is_common(store):
+    session = await talk(store, "one", "two")
+    cut = session.at(5)
+    assert str(session.diff(cut)).splitlines() == ["  5 events in common", "- a (2): finished"]
+    again = await (await session.fork("f", at=1)).load()
+    await Agent("a", model=ScriptedModel("else")).run(session=again)
+    told = str(session.diff(await again.load())).splitlines()
+    assert [line for line in told if line.startswith("+")] == [
+        "+ a: went on.",
+        "+ a: else",
+        "+ a: finished",
+    ]
+
+
+@pytest.mark.parametrize("step", ["3", 3.0, True, (3,)])
+async def test_a_step_that_is_no_number_of_events_is_told(store, step):
+    session = await talk(store, "one")
+    with pytest.raises(UserError, match="A step is a number of events, such as 12, not") as told:
+        await session.fork("f", at=step)
+    assert repr(step) in str(told.value)
+    with pytest.raises(UserError, match="has no step -1: it has those from 0 to 3"):
+        await session.fork("f", at=-1)
+    assert await store.list() == ["s"]
 
 
 async def test_a_fork_never_takes_the_place_of_another_session(store):
@@ -118,18 +143,6 @@ async def test_a_deleted_session_begins_anew(store):
     model = ScriptedModel("again")
     await Agent("a", model=model).run("one", session=Session("s", store=store))
     assert len(model.requests[0].messages) == 1
-
-
-async def test_an_id_is_enough_and_the_setting_says_where(monkeypatch, tmp_path):
-    monkeypatch.setenv("NBAGENTS_SESSIONS", f"file:{tmp_path}/there")
-    await Agent("a", model=ScriptedModel("x")).run("go", session="work")
-    assert (tmp_path / "there" / "work" / "log.jsonl").exists()
-    monkeypatch.delenv("NBAGENTS_SESSIONS")
-    monkeypatch.chdir(tmp_path)
-    await Agent("a", model=ScriptedModel("x")).run("go", session="work")
-    assert (tmp_path / ".nbagents" / "sessions" / "work" / "log.jsonl").exists()
-    with pytest.raises(UserError, match="cannot be the id"):
-        await Agent("a", model=ScriptedModel("x")).run("go", session="a/b")
 
 
 @dataclass
@@ -324,9 +337,9 @@ async def test_what_is_not_a_number_is_not_nothing(store):
 
 async def test_a_conflict_names_the_way_out(store):
     here, there = (Session("s", store=store) for _ in range(2))
-    await store.append("s", 0, b'{"v":1,"events":[]}\n')
+    await store.append("s", 0, b'{"v":1,"n":1,"events":[]}\n')
     await here.load()
-    await store.append("s", 1, b'{"v":1,"events":[],"x":1}\n')
+    await store.append("s", 1, b'{"v":1,"n":2,"events":[]}\n')
     with pytest.raises(
         SessionConflict, match="Run again to go on from there, or branch off: %session fork NEW"
     ):

@@ -181,3 +181,5 @@ function row(field, control, id) {
   const short = ["number", "integer", "date", "datetime", "time"].includes(field.kind);
   return h("div", { class: short ? "nb-row nb-short" : "nb-row" }, h("label", { for: id, class: field.label ? "" : "nb-hidden" }, ...(field.label ? label : ["Answer"])), help, control.node, wrong);
 }
+
+export { controlFor, h, row, words };

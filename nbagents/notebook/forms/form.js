@@ -1,4 +1,6 @@
 // The form of one question. All that it has to tell goes in custom messages; see widget.py.
+// The panel of the labextension draws it too.
+import { controlFor, h, row, words } from "./controls.js";
 
 const GONE = "The kernel was restarted: this question is gone. Run the cell again.";
 const SILENT = "The kernel did not answer. What you typed is still here: send it again.";
@@ -225,7 +227,7 @@ function render({ model, el }) {
     form.addEventListener(name, (event) => {
       allowEmpty = false;
       for (const control of controls) {
-        share.draft[control.field.name] = control.get();
+        if (control.field.kind !== "password") share.draft[control.field.name] = control.get();
         if (control.node.contains(event.target)) forgive(control);
       }
     });

@@ -6,10 +6,9 @@ import asyncio
 import contextlib
 import logging
 import sys
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import Any
 
-from IPython.core.interactiveshell import InteractiveShell
 from IPython.display import display
 
 from nbagents.notebook.forms.fields import Field, fields_of
@@ -24,25 +23,22 @@ _log = logging.getLogger(__name__)
 
 
 class NotebookHuman:
-    """Brings questions before whoever looks at the cell that asks, until `remove`."""
+    """Brings questions before whoever looks at the cell that asks."""
 
-    def __init__(self, shell: InteractiveShell) -> None:
-        self._kernel: Any = getattr(shell, "kernel", None)
-        self._tap: Tap | None = None
+    def __init__(self, kernel: Any, tap: Tap | None, told: Callable[[OpenQuestion], None]) -> None:
+        """Ask on a kernel's page, or in the terminal where there is none; `told` hears of it too."""
+        self._kernel = kernel
+        self._tap = tap
+        self._told = told
 
     async def attend(self, question: OpenQuestion) -> None:
         """Show the question until it is over, the person puts it off, or nobody can be asked."""
+        self._told(question)
         fields = fields_of(question.asked.schema)
         if self._kernel is None:
             await _in_terminal(question, fields)
         elif self._is_watched():
             await self._in_cell(question, fields)
-
-    def remove(self) -> None:
-        """Give back what the first question took of the kernel."""
-        if self._tap is not None:
-            self._tap.remove()
-            self._tap = None
 
     def _is_watched(self) -> bool:
         """Tell whether somebody can answer: nbclient and papermill say that nobody can."""
@@ -74,8 +70,7 @@ class NotebookHuman:
         # It brings ipywidgets along, which only a question needs.
         from nbagents.notebook.forms.widget import Form
 
-        if self._tap is None:
-            self._tap = Tap(self._kernel)
+        assert self._tap is not None
         return Form(question, fields, self._tap)
 
     async def _ask(self, place: _Place, form: Any) -> Ending:

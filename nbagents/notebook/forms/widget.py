@@ -36,7 +36,10 @@ class FormWidget(anywidget.AnyWidget):
     Values that a widget synchronises one by one get lost while a cell awaits (ipykernel 7.4).
     """
 
-    _esm = "".join((_HERE / name).read_text("utf-8") for name in ("controls.js", "form.js"))
+    # A widget is one module.
+    _esm = "".join(
+        (_HERE / name).read_text("utf-8") for name in ("controls.js", "form.js")
+    ).replace('import { controlFor, h, row, words } from "./controls.js";\n', "")
     _css = (_HERE / "form.css").read_text("utf-8")
     spec = traitlets.Dict().tag(sync=True)
 

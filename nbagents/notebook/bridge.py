@@ -1,0 +1,317 @@
+"""The line to the panel of the page: what runs and waits here, and what a person wants of it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import logging
+from collections import deque
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from nbagents._portal import background_loop
+from nbagents.errors import NbAgentsError, UserError, redact
+from nbagents.events import (
+    Event,
+    InputReceived,
+    InputRequested,
+    MessageFinished,
+    RunStarted,
+    is_durable,
+)
+from nbagents.notebook.cards import model_of, parts_of
+from nbagents.notebook.document import document_of, joined
+from nbagents.notebook.forms.tap import Tap
+from nbagents.notebook.magics import AgentMagics
+from nbagents.notebook.view import RunView
+from nbagents.notebook.wire import (
+    AgentRow,
+    Answer,
+    Events,
+    FromPage,
+    Hello,
+    QuestionRow,
+    Refused,
+    RunRow,
+    SessionRow,
+    State,
+    Stop,
+    Watch,
+    codec,
+)
+from nbagents.questions import OpenQuestion
+from nbagents.runnable import Run, RunStream
+from nbagents.sessions.address import default_store
+
+__all__ = ["Bridge", "Feed"]
+
+_log = logging.getLogger(__name__)
+
+_TARGET, _CONTROL = "nbagents", "nbagents.control"
+_STATE_SECONDS = 0.05
+_EVENTS_SECONDS = 0.1
+_KEPT_RUNS = 50
+
+
+class Bridge:
+    """Tells pages what is here, and does what they ask, until `remove`.
+
+    There are two comms: the kernel opens the one on which it speaks, `nbagents`, and each page
+    answers by opening another one, `nbagents.control`, on which it speaks, in the way of widgets:
+    `{"method": "custom", "content": message}`. A kernel that answered on the page's own comm would
+    hear it only between cells (ipykernel 7.4).
+    """
+
+    def __init__(self, kernel: Any, magics: AgentMagics, tap: Tap) -> None:
+        from comm import create_comm, get_comm_manager
+
+        self._magics = magics
+        self._tap = tap
+        self._feeds: dict[str, Feed] = {}
+        self._rows: deque[RunRow] = deque(maxlen=_KEPT_RUNS)
+        self._questions: dict[tuple[str, str], OpenQuestion] = {}
+        self._sessions: list[str] = []
+        self._told: dict[str, Any] = {}
+        self._is_due = False
+        self._pages: set[str] = set()
+        self._manager = get_comm_manager()
+        self._manager.register_target(_CONTROL, self._meet)
+        request = kernel.get_parent("shell") if hasattr(kernel, "get_parent") else None
+        # Without a person there is no page, and nbclient complains of comms that it does not know.
+        watched = (request or {}).get("content", {}).get("allow_stdin", True)
+        self._comm: Any = None
+        if watched:
+            self._told = _plain(self._state())
+            self._comm = create_comm(target_name=_TARGET, data=self._told)
+
+    def remove(self) -> None:
+        """Hang up."""
+        self._manager.unregister_target(_CONTROL, self._meet)
+        for page in self._pages:
+            self._tap.forget(page)
+        if self._comm is not None:
+            self._comm.close()
+            self._comm = None
+
+    @property
+    def is_heard(self) -> bool:
+        """True when there is a page that listens."""
+        return self._comm is not None and bool(self._pages)
+
+    def say(self, message: dict[str, Any]) -> None:
+        """Send a message to all pages; from any thread."""
+        if self._comm is not None:
+            self._comm.send(message)
+
+    def changed(self) -> None:
+        """Send the state soon, if it is not what was sent last; from any thread."""
+        if self.is_heard and not self._is_due:
+            self._is_due = True
+            loop = background_loop()
+            loop.call_soon_threadsafe(loop.call_later, _STATE_SECONDS, self._tell)
+
+    def feed(self, stream: RunStream[Any]) -> Feed:
+        """Make the canvas that draws a run in the pages that listen."""
+        return Feed(self, stream)
+
+    def begin(self, run_id: str, feed: Feed) -> None:
+        """A run began."""
+        self._feeds[run_id] = feed
+        self.changed()
+
+    def end(self, run: Run[Any]) -> None:
+        """A run is over, or waits."""
+        self._feeds.pop(run.run_id, None)
+        for row in [row for row in self._rows if row.run_id == run.run_id]:  # It went on.
+            self._rows.remove(row)
+        self._rows.appendleft(_row(run))
+        self.changed()
+
+    def asked(self, question: OpenQuestion) -> None:
+        """A person is to answer a question."""
+        inner = question.asked.run_id
+        root = next((root for root, feed in self._feeds.items() if inner in feed.runs), inner)
+        self._questions[root, question.id] = question
+        self.changed()
+
+    def _state(self) -> State:
+        agents = tuple(
+            AgentRow(name, runnable.kind, model_of(runnable) or None, ", ".join(parts_of(runnable)))
+            for name, runnable in self._magics.namespace.runnables().items()
+        )
+        chosen = self._magics.session.id if self._magics.session else None
+        known = dict.fromkeys([*([chosen] if chosen else []), *self._sessions])
+        waiting = {key: q for key, q in list(self._questions.items()) if q.is_open}
+        return State(
+            agents,
+            tuple(SessionRow(name, name == chosen) for name in known),
+            (*(feed.row for feed in list(self._feeds.values())), *self._rows),
+            tuple(_row_of(root, question) for (root, _), question in waiting.items()),
+        )
+
+    def _tell(self) -> None:
+        self._is_due = False
+        state = _plain(self._state())
+        if state != self._told and self._comm is not None:
+            self._told = state
+            self._comm.send(state)
+
+    def _meet(self, comm: Any, message: Mapping[str, Any]) -> None:
+        """Take a page's own comm, on which nothing is ever sent."""
+        del message
+        self._pages.add(comm.comm_id)
+        self._tap.listen(comm.comm_id, self._hear)
+        comm.on_msg(lambda message: self._hear(message["content"]["data"].get("content")))
+        comm.on_close(lambda _: self._forget(comm.comm_id))
+
+    def _forget(self, page: str) -> None:
+        self._pages.discard(page)
+        self._tap.forget(page)
+
+    def _hear(self, content: Any) -> None:
+        """Do what a page asks; in whatever thread reads its messages."""
+        try:
+            message: FromPage = codec(FromPage).validate_python(content)
+        except ValidationError as error:
+            _log.warning("The page said what nbagents does not understand: %s", error)
+            return
+        match message:
+            case Hello():
+                self._told = {}
+                asyncio.run_coroutine_threadsafe(self._look_up(), background_loop())
+            case Watch(run_id=run_id) if feed := self._feeds.get(run_id):
+                self.say(feed.document())
+            case Stop(run_id=run_id) if feed := self._feeds.get(run_id):
+                feed.stop()
+            case Answer():
+                self._answer(message)
+            case _:
+                pass
+
+    def _answer(self, message: Answer) -> None:
+        found = self._questions.get((message.run_id, message.question_id))
+        problem = "Nobody waits for this answer any more."
+        try:
+            if found is not None:
+                found.answer(message.answer, via="form")
+                problem = ""
+        except UserError as error:
+            problem = str(error)
+        if problem:
+            self.say(_plain(Refused(message.run_id, message.question_id, problem)))
+        self.changed()
+
+    async def _look_up(self) -> None:
+        """Tell a page that has come what there is, the sessions of the store too."""
+        self._tell()
+        with contextlib.suppress(NbAgentsError, OSError):
+            self._sessions = await default_store().list()
+        self._tell()
+
+
+class Feed:
+    """Draws one run in the pages that listen: what has happened is sent, and drawn there."""
+
+    def __init__(self, bridge: Bridge, stream: RunStream[Any]) -> None:
+        self.runs: set[str] = set()
+        """The run and those below it."""
+        self._bridge = bridge
+        self._stream = stream
+        self._view = RunView()
+        self._loop = asyncio.get_running_loop()
+        self._new: list[Event] = []
+        self._open: dict[str, list[Event]] = {}
+        """What passes of messages that are not finished, by run."""
+        self._has_picture = False
+        self._timer: asyncio.TimerHandle | None = None
+
+    @property
+    def row(self) -> RunRow:
+        """The run as the panel lists it."""
+        return _row(self._stream.run)
+
+    def start(self, view: RunView) -> None:
+        """Remember the view, which knows the picture."""
+        self._view = view
+
+    def touch(self, event: Event) -> None:
+        """Send the event soon."""
+        if event.run_id not in self.runs:
+            if not self.runs:
+                self._bridge.begin(event.run_id, self)
+            self.runs.add(event.run_id)
+        if not is_durable(event):
+            self._open.setdefault(event.run_id, []).append(event)
+        elif isinstance(event, MessageFinished):
+            self._open.pop(event.run_id, None)
+        elif isinstance(event, (InputRequested, InputReceived)):
+            self._bridge.changed()
+        self._new.append(event)
+        if self._timer is None:
+            self._timer = self._loop.call_later(_EVENTS_SECONDS, self._send)
+
+    async def finish(self, run: Run[Any]) -> None:
+        """Send what is left; the output of the cell says it all once more."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._send()
+        if run.events:
+            self._bridge.end(run)
+
+    def document(self) -> dict[str, Any]:
+        """Return the message that tells all that has happened so far."""
+        passing = itertools.chain.from_iterable(list(self._open.values()))
+        events = sorted([*self._stream.run.events, *passing], key=lambda event: event.seq)
+        told = document_of(events, picture=self._view.picture, live=True)
+        return {"type": "document", "document": told}
+
+    def stop(self) -> None:
+        """End the run; from any thread."""
+        with contextlib.suppress(RuntimeError):  # Its loop is closed.
+            self._loop.call_soon_threadsafe(self._stream.cancel, "Stopped by you")
+
+    def _send(self) -> None:
+        self._timer = None
+        new, self._new = self._new, []
+        if not new or not self._bridge.is_heard:
+            return
+        if self._view.picture is not None and not self._has_picture:
+            self._has_picture = True
+            self._bridge.say(self.document())
+        else:
+            self._bridge.say(_plain(Events(self._stream.run.run_id, tuple(joined(new)))))
+
+
+def _plain(message: Any) -> dict[str, Any]:
+    return codec(type(message)).dump_python(message, mode="json", exclude_none=True, fallback=repr)
+
+
+def _row(run: Run[Any]) -> RunRow:
+    start, usage = run.events[0], run.usage
+    assert isinstance(start, RunStarted)
+    return RunRow(
+        run_id=run.run_id,
+        name=start.name,
+        kind=start.kind,
+        status=run.status,
+        started=start.at,
+        seconds=None if run.status == "running" else run.seconds,
+        tokens=usage.total_tokens,
+        cost=None if usage.cost is None else str(usage.cost),
+    )
+
+
+def _row_of(root: str, question: OpenQuestion) -> QuestionRow:
+    asked = question.asked
+    return QuestionRow(
+        run_id=root,
+        question_id=asked.question_id,
+        asker=asked.asker,
+        prompt=redact(asked.prompt),
+        reason=redact(asked.reason),
+        schema=asked.schema,
+        details=asked.details,
+    )

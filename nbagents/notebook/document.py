@@ -1,0 +1,66 @@
+"""The document of a run, as it is written into outputs and files."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Any, cast
+
+from nbagents.events import DurableEvent, Event, TextDelta, ThinkingDelta
+from nbagents.notebook.wire import PictureStub, RunDocument, codec
+from nbagents.sessions.records import encode
+
+__all__ = ["document_of", "joined", "picture_stub", "placeholder"]
+
+
+def document_of(
+    events: Sequence[Event], *, picture: str | None = None, ending: str = "", live: bool = False
+) -> dict[str, Any]:
+    """Return the document of a run, the outermost of its events, as JSON without any key.
+
+    `picture` is the SVG of a team before anything has run.
+    """
+    document = RunDocument(run_id=events[0].run_id, live=live, picture=picture, ending=ending)
+    known = codec(RunDocument).dump_python(document, mode="json", exclude_none=True)
+    # The log's own codec takes out keys; of what no page can read, null is left.
+    pairs = [(cast("DurableEvent", event), None) for event in joined(events)]
+    told = json.loads(encode(pairs), parse_constant=lambda _: None)
+    return {**known, "events": told["events"]}
+
+
+def placeholder(run_id: str) -> dict[str, Any]:
+    """Return what stands for the document in a frame of a run that is under way."""
+    document = RunDocument(run_id=run_id, live=True)
+    return codec(RunDocument).dump_python(document, mode="json", exclude_none=True)
+
+
+def picture_stub(run_id: str) -> dict[str, Any]:
+    """Return what stands beside the picture of a run."""
+    return codec(PictureStub).dump_python(PictureStub(run_id), mode="json")
+
+
+def joined(events: Iterable[Event]) -> list[Event]:
+    """Join deltas of one text that follow each other; the number of the last one counts."""
+    told: list[Event] = []
+    pieces: list[str] = []
+    last: TextDelta | ThinkingDelta | None = None
+
+    def flush() -> None:
+        nonlocal last
+        if last is not None:
+            told.append(replace(last, text="".join(pieces)))
+        pieces.clear()
+        last = None
+
+    for event in events:
+        if not isinstance(event, (TextDelta, ThinkingDelta)):
+            flush()
+            told.append(event)
+            continue
+        if last is not None and (type(last), last.run_id) != (type(event), event.run_id):
+            flush()
+        pieces.append(event.text)
+        last = event
+    flush()
+    return told

@@ -1,0 +1,278 @@
+"""Replay: what was recorded answers in the place of models, tools and people."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Generic, TypeVar
+
+from pydantic_core import from_json, to_json
+
+from nbagents.errors import UserError
+from nbagents.events import (
+    DurableEvent,
+    InputReceived,
+    InputRequested,
+    MessageFinished,
+    RunStarted,
+    StateChanged,
+    ToolFinished,
+    ToolStarted,
+    was_interrupted,
+)
+from nbagents.messages import (
+    ZERO_USAGE,
+    EncodedMessages,
+    Message,
+    ToolCallPart,
+    ToolSpec,
+    message_codec,
+)
+
+__all__ = ["Cassette", "Played", "ReplayMiss", "Requests", "play", "playing"]
+
+T = TypeVar("T")
+
+_PARTS = (
+    "its model or settings have changed",
+    "its instructions have changed",
+    "its tools, or the type of its answer, have changed",
+    "it was told other things",
+)
+
+
+class ReplayMiss(UserError):
+    """Something is asked for which no saved run has an answer."""
+
+
+def _hash(*pieces: bytes) -> bytes:
+    made = hashlib.blake2b(digest_size=8)
+    for piece in pieces:
+        made.update(len(piece).to_bytes(8, "little") + piece)
+    return made.digest()
+
+
+def _json(value: Any) -> bytes:
+    plain: Any = from_json(to_json(value, fallback=repr))
+    return json.dumps(plain, sort_keys=True).encode()
+
+
+def _encoded(message: Message) -> bytes:
+    """Hash a message; what it had cost is no part of what is asked."""
+    try:
+        return _hash(message_codec().dump_json(message, exclude={"usage"}, fallback=repr))
+    except ValueError:  # Half a character.
+        return _hash(repr(message.parts).encode("utf-8", "replace"))
+
+
+_of_message = EncodedMessages(_encoded)
+
+
+@functools.lru_cache(maxsize=512)
+def _of_tool(spec: ToolSpec) -> bytes:
+    return _hash(_json((spec.name, spec.description, spec.parameters, spec.examples)))
+
+
+class Requests:
+    """Tells the requests of one run apart by a short text, made of four hashes.
+
+    They are of the model and its settings, the instructions, the tools and the type of the answer,
+    and the conversation.
+    """
+
+    def __init__(
+        self, model: Any, system: str, tools: Iterable[ToolSpec], output: dict[str, Any] | None
+    ) -> None:
+        told = _hash(*map(_of_tool, tools), _json(output))
+        self._head = f"{_hash(_json(model)).hex()}-{_hash(system.encode()).hex()}-{told.hex()}"
+        self._talk = hashlib.blake2b(digest_size=8)
+        self._known = 0
+
+    def after(self, messages: Sequence[Message]) -> str:
+        """Name the request that comes behind these messages, which only ever grow."""
+        for index in range(self._known, len(messages)):
+            self._talk.update(_of_message(messages[index]))
+        self._known = len(messages)
+        return f"{self._head}-{self._talk.hexdigest()}"
+
+
+@dataclass(slots=True)
+class _Tape(Generic[T]):
+    """What was recorded for one thing that is asked; asked more often, it begins anew."""
+
+    takes: list[T] = field(default_factory=list[Any])
+    played: int = 0
+
+    def next(self) -> T:
+        take = self.takes[self.played % len(self.takes)]
+        self.played += 1
+        return take
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """A call of a tool that was recorded, and what had happened in it."""
+
+    finished: ToolFinished
+    changes: tuple[StateChanged, ...]
+    """What it had written to the state."""
+    inner: tuple[DurableEvent, ...]
+    """The questions that it had asked, and the runs that it had opened."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    agent: str
+    request: str
+    place: str
+
+
+class Cassette:
+    """The recorded answers of models, tools and people."""
+
+    def __init__(self, *, run_tools: bool = False) -> None:
+        """Make an empty one; with `run_tools`, tools are run and not replayed."""
+        self.run_tools = run_tools
+        self._asked: list[_Asked] = []
+        self._messages: dict[tuple[str, str], _Tape[Message]] = {}
+        self._calls: dict[tuple[str, str, bytes], _Tape[Played]] = {}
+        self._answers: dict[tuple[str, str], _Tape[InputReceived]] = {}
+        self._models: dict[str, tuple[str | None, str | None]] = {}
+
+    def add(self, events: Sequence[DurableEvent], place: str) -> None:
+        """Take in a tree of runs; `place` tells a person where it is saved, such as `cell 3`."""
+        names = {event.run_id: event.name for event in events if isinstance(event, RunStarted)}
+        questions: dict[str, InputRequested] = {}
+        for event in events:
+            name = names.get(event.run_id, "")
+            if isinstance(event, RunStarted):
+                self._models[name] = event.model, event.note
+            elif isinstance(event, MessageFinished) and event.request is not None:
+                self._asked.append(_Asked(name, event.request, place))
+                kept = replace(event.message, usage=ZERO_USAGE)
+                self._messages.setdefault((name, event.request), _Tape()).takes.append(kept)
+            elif isinstance(event, InputRequested):
+                questions[event.question_id] = event
+            elif isinstance(event, InputReceived):
+                asked = questions[event.question_id]
+                key = (asked.asker, asked.prompt)
+                self._answers.setdefault(key, _Tape()).takes.append(event)
+        for key, played in _calls(events, names):
+            self._calls.setdefault(key, _Tape()).takes.append(played)
+
+    def model(self, name: str) -> tuple[str | None, str | None]:
+        """Return which model had answered in the place of this agent, and the note on it."""
+        return self._models.get(name, (None, None))
+
+    def message(self, agent: str, request: str) -> Message:
+        """Return what a model had answered. Raises `ReplayMiss` that says what has changed."""
+        tape = self._messages.get((agent, request))
+        if tape is None:
+            raise ReplayMiss(self._why(agent, request))
+        return tape.next()
+
+    def call(self, agent: str, call: ToolCallPart) -> Played | None:
+        """Return what a tool had answered; None when it is to be run.
+
+        Raises `ReplayMiss` when there is no answer.
+        """
+        if self.run_tools:
+            return None
+        tape = self._calls.get((agent, call.name, _arguments(call.args)))
+        if tape is None:
+            raise ReplayMiss(
+                f"{agent} calls {call.name}({call.args:.80}), of which no saved run has the result. "
+                "Run tools too: %nbagents replay --run-tools"
+            )
+        return tape.next()
+
+    def answer(self, asked: InputRequested) -> InputReceived | None:
+        """Return what a person had answered; None when nobody had."""
+        tape = self._answers.get((asked.asker, asked.prompt))
+        return tape.next() if tape else None
+
+    def _why(self, agent: str, request: str) -> str:
+        fix = "Ask the model itself again: %nbagents replay off"
+        own = [asked for asked in self._asked if asked.agent == agent]
+        if not own:
+            return f"No saved run tells what {agent} answers. {fix}"
+        parts = request.split("-")
+
+        def unlike(asked: _Asked) -> list[bool]:
+            return [
+                one != other for one, other in zip(asked.request.split("-"), parts, strict=True)
+            ]
+
+        nearest = min(own, key=lambda asked: sum(unlike(asked)))
+        changed = [words for words, is_so in zip(_PARTS, unlike(nearest), strict=True) if is_so]
+        return (
+            f"No saved run tells what {agent} answers here: {' and '.join(changed)} "
+            f"since {nearest.place} was run. {fix}"
+        )
+
+
+def _arguments(args: str) -> bytes:
+    try:
+        return _json(from_json(args or "{}"))
+    except ValueError:
+        return args.encode()
+
+
+def _calls(
+    events: Sequence[DurableEvent], names: dict[str, str]
+) -> Iterator[tuple[tuple[str, str, bytes], Played]]:
+    """Tell each call that had come to an end, in the order in which they had begun."""
+    begun: dict[tuple[str, str], int] = {}
+    for index, event in enumerate(events):
+        if isinstance(event, ToolStarted):
+            begun[event.run_id, event.call_id] = index
+        elif isinstance(event, ToolFinished) and (event.run_id, event.call_id) in begun:
+            start = begun.pop((event.run_id, event.call_id))
+            if not was_interrupted(event.result):
+                started = events[start]
+                assert isinstance(started, ToolStarted)
+                key = (names[event.run_id], started.name, _json(started.args))
+                inner = tuple(_inside(events[start + 1 : index], started))
+                yield key, Played(event, tuple(_changes_before(events, index)), inner)
+
+
+def _inside(events: Iterable[DurableEvent], call: ToolStarted) -> Iterator[DurableEvent]:
+    """Find what had happened in a call: its questions, and the runs below it, whole."""
+    runs: set[str] = set()
+    questions: set[str] = set()
+    for event in events:
+        if isinstance(event, RunStarted):
+            direct = (event.parent_id, event.call_id) == (call.run_id, call.call_id)
+            if direct or event.parent_id in runs:
+                runs.add(event.run_id)
+        own = event.run_id == call.run_id
+        if own and isinstance(event, InputRequested) and event.call_id == call.call_id:
+            questions.add(event.question_id)
+        asks = isinstance(event, (InputRequested, InputReceived)) and event.question_id in questions
+        if event.run_id in runs or (own and asks):
+            yield event
+
+
+def _changes_before(events: Sequence[DurableEvent], index: int) -> list[StateChanged]:
+    """Find what was written just before a call came to its end."""
+    changes: list[StateChanged] = []
+    while index and isinstance(change := events[index - 1], StateChanged):
+        changes.insert(0, change)
+        index -= 1
+    return changes
+
+
+_players: list[Cassette] = []
+
+
+def play(cassette: Cassette | None) -> None:
+    """Let a cassette answer everything in this process from now on; None ends that."""
+    _players[:] = [cassette] if cassette is not None else []
+
+
+def playing() -> Cassette | None:
+    """Return what answers just now."""
+    return _players[0] if _players else None

@@ -1,0 +1,196 @@
+"""Replay: a run is told again from what was recorded, and nothing else is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from nbagents import (
+    Agent,
+    Capabilities,
+    Run,
+    RunContext,
+    Say,
+    ScriptedModel,
+    Settings,
+    handoff_to_user,
+    tool,
+)
+from nbagents.events import DurableEvent, InputReceived, RunStarted
+from nbagents.replay import Cassette, ReplayMiss, play
+from tests.sessions.systems import SYSTEMS, says
+
+
+@pytest.fixture(autouse=True)
+def _nothing_plays_on():
+    yield
+    play(None)
+
+
+class Deaf:
+    """A model that must not be asked."""
+
+    name = "scripted:scripted"
+    capabilities = Capabilities()
+
+    async def stream(self, request):
+        raise AssertionError("A model was asked")
+        yield
+
+
+# Which of several questions is asked first may differ.
+LEFT_OUT = {"run_id", "seq", "at", "usage", "seconds", "replayed", "parent_id", "question_id"}
+
+
+def insert(*runs: Run[Any], run_tools: bool = False) -> None:
+    cassette = Cassette(run_tools=run_tools)
+    for number, run in enumerate(runs, 1):
+        cassette.add(run.events, f"cell {number}")
+    play(cassette)
+
+
+def told(events: Sequence[DurableEvent]) -> list[tuple[Any, ...]]:
+    """The events without what differs from run to run, and without the cost."""
+    ids: dict[str, int] = {}
+    plain: list[tuple[Any, ...]] = []
+    for event in events:
+        place = ids.setdefault(event.run_id, len(ids))
+        kept = {
+            name: getattr(event, name)
+            for name in event.__dataclass_fields__
+            if name not in LEFT_OUT
+        }
+        if "message" in kept and not isinstance(kept["message"], str):
+            kept["message"] = kept["message"].parts
+        plain.append((place, *kept.values()))
+    return sorted(plain, key=repr)
+
+
+@pytest.mark.parametrize("name", SYSTEMS)
+async def test_any_system_is_told_again(name: str):
+    system = SYSTEMS[name]
+    did: list[str] = []
+    first = await system.make(did.append).run("go", answers=system.answers)
+    insert(first)
+    did_again: list[str] = []
+    again = await system.make(did_again.append).run("go")
+    assert again.output == first.output
+    assert told(again.events) == told(first.events)
+    assert again.usage.total_tokens == 0
+    assert again.usage.cost == 0
+    functions = {"draft", "facts", "judge", "improve", "risky", "rescue", "end", "first"}
+    assert set(did_again) <= functions  # No tool of an agent was run.
+    begun = [event for event in again.events if isinstance(event, RunStarted)]
+    assert all(event.replayed for event in begun)
+
+
+async def test_no_model_is_asked():
+    first = await Agent("a", "Be brief.", model=ScriptedModel("Hello.")).run("hi")
+    insert(first)
+    again = await Agent("a", "Be brief.", model=Deaf()).run("hi")
+    assert again.output == "Hello."
+
+
+async def test_a_conversation_goes_on_in_a_replay():
+    agent = Agent("a", model=ScriptedModel("One.", "Two."))
+    first = await agent.run("count")
+    second = await agent.run([*first.messages, "on"])
+    insert(first, second)
+    deaf = Agent("a", model=Deaf())
+    again = await deaf.run("count")
+    assert (await deaf.run([*again.messages, "on"])).output == "Two."
+
+
+async def test_the_same_question_gets_its_answers_in_their_order_and_then_anew():
+    agent = Agent("a", model=ScriptedModel("One.", "Two."))
+    insert(await agent.run("x"), await agent.run("x"))
+    deaf = Agent("a", model=Deaf())
+    assert [(await deaf.run("x")).output for _ in range(3)] == ["One.", "Two.", "One."]
+
+
+@pytest.mark.parametrize(
+    ("changes", "asked", "why"),
+    [
+        ({"instructions": "Be long."}, "hi", "its instructions have changed"),
+        ({}, "ho", "it was told other things"),
+        ({"settings": Settings(temperature=1.0)}, "hi", "its model or settings have changed"),
+        ({"output_type": int}, "hi", "its tools, or the type of its answer, have changed"),
+        ({"name": "b"}, "hi", "No saved run tells what b answers"),
+    ],
+)
+async def test_a_change_is_a_miss_that_says_where_and_why(
+    changes: dict[str, Any], asked: str, why: str
+):
+    agent = Agent("a", "Be brief.", model=ScriptedModel("Hello."))
+    insert(await agent.run("hi"))
+    with pytest.raises(ReplayMiss, match=why) as raised:
+        await agent.replaced(model=Deaf(), **changes).run(asked)
+    assert ("since cell 1 was run" in str(raised.value)) is ("name" not in changes)
+
+
+async def test_tools_run_when_that_is_asked_for():
+    ran: list[int] = []
+
+    @tool
+    def double(x: int) -> int:
+        """Double."""
+        ran.append(x)
+        return 2 * x
+
+    def agent(model: Any) -> Agent:
+        return Agent("a", model=model, tools=[double])
+
+    first = await agent(ScriptedModel(Say(calls=[("double", {"x": 4})]), "8")).run("go")
+    insert(first)
+    assert (await agent(Deaf()).run("go")).output == "8"
+    assert ran == [4]
+    insert(first, run_tools=True)
+    await agent(Deaf()).run("go")
+    assert ran == [4, 4]
+
+
+async def test_what_a_tool_did_inside_is_told_again():
+    helper = Agent("helper", model=ScriptedModel("Helped."))
+
+    @tool
+    async def consult(ctx: RunContext) -> str:
+        """Consult."""
+        ctx.state["who"] = await ctx.ask("Who?")
+        return "yes"
+
+    steps = says(Say(calls=[("consult", {}), ("helper", {"message": "help"})]), "Done.")
+    agent = Agent("a", model=steps, tools=[consult, helper])
+    first = await agent.run("go", answers={"Who?": "Ada"})
+    insert(first)
+    again = await agent.replaced(model=Deaf()).run("go")
+    assert told(again.events) == told(first.events)
+    answers = [event.answer for event in again.events if isinstance(event, InputReceived)]
+    assert answers == ["Ada"]
+
+
+async def test_a_tool_that_was_never_called_so_is_a_miss():
+    @tool
+    def look(where: str) -> str:
+        """Look."""
+        return where
+
+    agent = Agent("a", model=says(Say(calls=[("look", {"where": "up"})]), "Up."), tools=[look])
+    first = await agent.run("go")
+    kept = [event for event in first.events if event.type != "tool_finished"]
+    cassette = Cassette()
+    cassette.add(kept, "cell 1")
+    play(cassette)
+    with pytest.raises(ReplayMiss, match="a calls look"):
+        await agent.run("go")
+
+
+async def test_a_question_that_nobody_had_answered_waits_again():
+    steps = says(Say(calls=[("handoff_to_user", {"question": "Where?"})]), "Gone.")
+    agent = Agent("a", model=steps, tools=[handoff_to_user])
+    first = await agent.run("go")
+    insert(first)
+    again = await agent.replaced(model=Deaf()).run("go")
+    assert again.status == first.status == "waiting"
+    assert [question.prompt for question in again.questions] == ["Where?"]
