@@ -1,4 +1,4 @@
-"""What nbagents does from a terminal: `python -m nbagents`."""
+"""What nbagents does from a terminal: `nbagents`, or `python -m nbagents`."""
 
 from __future__ import annotations
 
@@ -16,29 +16,60 @@ _CLEAR = "\r\x1b[K"
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m nbagents", description="Look after nbagents.")
+    parser = argparse.ArgumentParser(prog="nbagents", description="Look after nbagents.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     local = commands.add_parser("local", help="fetch the weights of a local model")
     local.add_argument(
         "model", nargs="?", default=DEFAULT, help=f"{', '.join(KNOWN)} (default: {DEFAULT})"
     )
     local.set_defaults(run=_local)
+    shared = commands.add_parser("share", help="write a notebook as one page, without keys")
+    shared.add_argument("notebook", metavar="NOTEBOOK", help="the .ipynb file, as it is saved")
+    shared.add_argument("--to", metavar="DIR/PATH", help="a folder, or a folder and a name")
+    shared.add_argument("--redact", action="store_true", help="put marks in the places of keys")
+    shared.set_defaults(run=_share)
+    played = commands.add_parser("replay", help="run a notebook again from its saved answers")
+    played.add_argument("notebook", metavar="NOTEBOOK", help="the .ipynb file, as it is saved")
+    played.add_argument(
+        "--check", action="store_true", help="write nothing; exit with 1 if anything differs"
+    )
+    played.add_argument("--to", metavar="PATH", help="where to write (NAME.replayed.ipynb)")
+    played.add_argument("--run-tools", action="store_true", help="run tools instead of replaying")
+    played.set_defaults(run=_replay)
     options = parser.parse_args(argv)
     try:
-        options.run(options)
+        return options.run(options) or 0
     except UserError as error:
         sys.stderr.write(f"{_CLEAR if sys.stderr.isatty() else ''}{error}\n")
         return 1
     except KeyboardInterrupt:
         sys.stderr.write("\nStopped; the next fetch goes on from here.\n")
         return 130
-    return 0
 
 
 def _local(options: argparse.Namespace) -> None:
     check_runtime()
     show = bar(sys.stdout) if sys.stdout.isatty() else lines(sys.stdout)
     sys.stdout.write(f"{fetch(options.model, show)}\n")
+
+
+def _share(options: argparse.Namespace) -> None:
+    from nbagents.notebook.share import share
+
+    sys.stdout.write(f"{share(options.notebook, options.to, redact=options.redact)}\n")
+
+
+def _replay(options: argparse.Namespace) -> int:
+    from nbagents.notebook.replaying import replay, write
+
+    replayed = replay(options.notebook, run_tools=options.run_tools)
+    if not options.check:
+        sys.stdout.write(f"Wrote {write(replayed, options.notebook, options.to)}\n")
+    for difference in replayed.differences:
+        sys.stderr.write(f"{difference}\n")
+    if not replayed.differences:
+        sys.stdout.write("All outputs are as they were.\n")
+    return 1 if replayed.differences else 0
 
 
 def bar(terminal: TextIO) -> Callable[[Progress], None]:

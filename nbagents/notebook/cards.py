@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from nbagents.agents.agent import Agent
 from nbagents.models.registry import default_model
@@ -14,16 +15,39 @@ from nbagents.runnable import Run, Runnable
 from nbagents.teams.graph import Graph
 from nbagents.teams.swarm import Swarm
 
-__all__ = ["Table", "agent_card", "agents_table", "model_of", "parts_of", "runs_table"]
+__all__ = [
+    "OF_THE_MOMENT",
+    "Shown",
+    "Table",
+    "agent_card",
+    "agents_table",
+    "model_of",
+    "parts_of",
+    "runs_table",
+]
 
+OF_THE_MOMENT = {"nbagents": {"part": "card"}}
+"""Metadata of an output that a replay need not show as it was."""
 _CELL = "text-align:left;padding:2px 14px 2px 0;vertical-align:top"
 _SHORT = 70
 _UNSCROLLED = 30
 """A longer table scrolls in the page."""
 
 
+class Shown:
+    """Something that shows itself, and says that it tells of this moment and this machine."""
+
+    def _repr_mimebundle_(
+        self, include: Collection[str] | None = None, exclude: Collection[str] | None = None
+    ) -> tuple[dict[str, str], dict[str, Any]]:
+        del include, exclude  # IPython filters by itself.
+        forms = {"text/html": "_repr_html_", "text/markdown": "_repr_markdown_"}
+        shown = {kind: getattr(self, name)() for kind, name in forms.items() if hasattr(self, name)}
+        return {**shown, "text/plain": repr(self)}, OF_THE_MOMENT
+
+
 @dataclass(frozen=True)
-class Table:
+class Table(Shown):
     """Rows that show themselves in a notebook and in a terminal."""
 
     title: str

@@ -18,6 +18,7 @@ from nbagents.errors import UserError, unknown_name
 from nbagents.models.registry import VENDORS, default_model, resolve_model
 from nbagents.notebook.cards import Table
 from nbagents.notebook.session_cards import from_here
+from nbagents.replay import play
 from nbagents.sessions.address import default_store, store_from
 from nbagents.topology import LayoutUnavailable
 from nbagents.topology.layout import graphviz_program
@@ -38,6 +39,7 @@ _HELP = (
     ("%nbagents config [model=NAME] [sessions=PLACE]", "the settings and where they come from"),
     ("%nbagents local [MODEL]", "fetch the weights of a local model"),
     ("%nbagents share [PATH] [--redact]", "write the notebook as one page, without keys"),
+    ("%nbagents replay [PATH | off]", "answer from what the saved notebook holds, without a model"),
     ("%ask?  %%agent?  %%graph?  %session?", "all the options"),
 )
 _SETTINGS = {"model": "NAME", "sessions": "file:DIR | s3://BUCKET/PREFIX | memory:"}
@@ -145,16 +147,44 @@ def _local(shell: InteractiveShell, rest: str) -> None:
 def _share(_shell: InteractiveShell, rest: str) -> Table:
     from nbagents.notebook.share import open_notebook, saved_at, share
 
-    words = shlex.split(rest)
-    redact = "--redact" in words
-    paths = [word for word in words if word != "--redact"]
-    if len(paths) > 1 or any(path.startswith("-") for path in paths):
-        raise UserError(f"{rest!r} is not understood. Write %nbagents share [PATH] [--redact]")
+    paths, options = _words(rest, "share [PATH] [--redact]")
     path = Path(paths[0]) if paths else open_notebook()
-    shared = share(path, redact=redact)
+    shared = share(path, redact="--redact" in options)
     rows = [("page", from_here(str(shared.page))), ("notebook", from_here(str(shared.notebook)))]
     rows += [("note", note) for note in (saved_at(path), *shared.notes)]
     return Table("", ("", ""), rows)
+
+
+def _replay(shell: InteractiveShell, rest: str) -> Table:
+    from nbagents.notebook.replaying import begin
+    from nbagents.notebook.share import open_notebook, saved_at
+
+    paths, options = _words(rest, "replay [PATH | off] [--run-tools]")
+    if paths == ["off"]:
+        play(None)
+        rows = [("replay", "off: models are asked again, and tools run")]
+    else:
+        path = Path(paths[0]) if paths else open_notebook()
+        count = begin(path, run_tools="--run-tools" in options)
+        runs = "1 run" if count == 1 else f"{count} runs"
+        rows = [
+            ("replay", f"answers come from {runs} in {from_here(str(path))}, and cost nothing"),
+            ("note", saved_at(path)),
+            ("to end it", "%nbagents replay off"),
+        ]
+    if moved := shell.magics_manager.registry["SessionMagics"].move():
+        rows.append((moved[0], f"{moved[1]}: {moved[2]}"))
+    return Table("", ("", ""), rows)
+
+
+def _words(rest: str, usage: str) -> tuple[list[str], set[str]]:
+    """Tell at most one path from options. Raises `UserError` for what the usage does not name."""
+    words = shlex.split(rest)
+    options = {word for word in words if word.startswith("-")}
+    paths = [word for word in words if word not in options]
+    if len(paths) > 1 or not all(f"[{option}]" in usage for option in options):
+        raise UserError(f"{rest!r} is not understood. Write %nbagents {usage}")
+    return paths, options
 
 
 COMMANDS: dict[str, Callable[[InteractiveShell, str], object]] = {
@@ -162,5 +192,6 @@ COMMANDS: dict[str, Callable[[InteractiveShell, str], object]] = {
     "doctor": _doctor,
     "help": _help,
     "local": _local,
+    "replay": _replay,
     "share": _share,
 }

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any, cast
 
-from nbagents.events import DurableEvent, Event, TextDelta, ThinkingDelta
+from nbagents.events import DurableEvent, Event, RunStarted, TextDelta, ThinkingDelta
 from nbagents.notebook.wire import PictureStub, RunDocument, codec
 from nbagents.sessions.records import encode
 
@@ -21,7 +21,14 @@ def document_of(
 
     `picture` is the SVG of a team before anything has run.
     """
-    document = RunDocument(run_id=events[0].run_id, live=live, picture=picture, ending=ending)
+    start = events[0]
+    document = RunDocument(
+        run_id=start.run_id,
+        live=live,
+        picture=picture,
+        ending=ending,
+        replayed=isinstance(start, RunStarted) and start.replayed,
+    )
     known = codec(RunDocument).dump_python(document, mode="json", exclude_none=True)
     # The log's own codec takes out keys; of what no page can read, null is left.
     pairs = [(cast("DurableEvent", event), None) for event in joined(events)]

@@ -13,6 +13,7 @@ import nbagents
 from nbagents import questions
 from nbagents._portal import portal
 from nbagents.notebook.bridge import Bridge
+from nbagents.notebook.cards import OF_THE_MOMENT
 from nbagents.notebook.completion import complete
 from nbagents.notebook.forms.human import NotebookHuman
 from nbagents.notebook.forms.tap import Tap
@@ -52,8 +53,8 @@ class Extension:
         self._rewriter = Rewriter(shell, _AWAITED)
         shell.display_formatter.ipython_display_formatter.for_type(Run, self._show_run)
         bundles = shell.display_formatter.mimebundle_formatter
-        bundles.for_type(Session, session_bundle)
-        bundles.for_type(Diff, diff_bundle)
+        bundles.for_type(Session, lambda session: (session_bundle(session), OF_THE_MOMENT))
+        bundles.for_type(Diff, lambda diff: (diff_bundle(diff), OF_THE_MOMENT))
         shell.events.register("pre_run_cell", self._forget_shown)
         portal().why_stopped = why_stopped
         self._wakeup = Wakeup() if hasattr(shell, "kernel") and Wakeup.possible() else None

@@ -116,7 +116,7 @@ def facts_of(node: RunNode, now: float) -> list[str]:
     """List what the header says beside name and status: model, time, tokens, cost."""
     facts = [node.model] if node.model else []
     facts.append(f"{node.seconds(now):.1f} s")
-    facts.extend(usage_facts(node.usage))
+    facts.extend(["replayed, no cost"] if node.is_replayed else usage_facts(node.usage))
     return facts
 
 

@@ -119,6 +119,8 @@ class RunNode:
     error: str = ""
     output: Any = None
     ended: float | None = None
+    is_replayed: bool = False
+    """Its answers are recorded ones."""
     off: float = 0.0
     """Seconds for which nothing ran, between a cut and going on."""
     usage: Usage = ZERO_USAGE

@@ -18,7 +18,7 @@ from nbagents.events import (
     RunResumed,
     RunStarted,
 )
-from nbagents.notebook.cards import Table
+from nbagents.notebook.cards import Shown, Table
 from nbagents.notebook.html import draw_html, usage_facts
 from nbagents.notebook.safe_markdown import clean, code_block, to_safe_markdown
 from nbagents.notebook.text import draw_markdown, draw_plain
@@ -60,7 +60,7 @@ class Row(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Card:
+class Card(Shown):
     """A title and lines, in every form that a saved notebook should hold."""
 
     title: str
@@ -167,7 +167,7 @@ def _cells(story: Story | str) -> tuple[str, str, str]:
     return str(len(story.runs)), last, told_questions
 
 
-class Conversation:
+class Conversation(Shown):
     """What was said in a session, run by run; the earlier ones are folded."""
 
     def __init__(self, session: Session) -> None:

@@ -145,6 +145,7 @@ class RunView:
             event.at,
             parent,
         )
+        node.is_replayed = event.replayed
         self._nodes[event.run_id] = node
         self._last_at = event.at
         if parent is None:

@@ -11,6 +11,7 @@ from typing import Any
 
 from IPython.display import display
 
+from nbagents.notebook.cards import OF_THE_MOMENT
 from nbagents.notebook.forms.fields import Field, fields_of
 from nbagents.notebook.forms.frozen import Ending, draw
 from nbagents.notebook.forms.stdin import answer_by_lines, ask_kernel, ask_terminal
@@ -97,14 +98,15 @@ class _Place:
         self.fields = fields
         self._handle: Any = None
         with _not_in_the_way():
-            self._handle = display(draw(question, fields, "open"), raw=True, display_id=True)
+            self._handle = display(
+                draw(question, fields, "open"), raw=True, display_id=True, metadata=OF_THE_MOMENT
+            )
 
     def show(self, ending: Ending, view: Mapping[str, Any] | None = None) -> None:
         """Draw how the question stands, with the live view beside it."""
         if self._handle is not None:
-            self._handle.update(
-                {**draw(self.question, self.fields, ending), **(view or {})}, raw=True
-            )
+            shown = {**draw(self.question, self.fields, ending), **(view or {})}
+            self._handle.update(shown, raw=True, metadata=OF_THE_MOMENT)
 
 
 async def _in_terminal(question: OpenQuestion, fields: Sequence[Field]) -> None:

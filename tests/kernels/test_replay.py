@@ -1,0 +1,190 @@
+"""Replay on a real kernel: a notebook is its own cassette."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+from nbformat import v4
+
+from nbagents.errors import UserError
+from nbagents.notebook.replaying import replay
+from nbagents.notebook.wire import RUN_MIME
+from tests.offline import child_environment
+
+pytestmark = pytest.mark.kernel
+
+SETUP = """
+%load_ext nbagents
+import os
+from pathlib import Path
+from nbagents import Agent, Say, ScriptedModel, Swarm, tool, handoff_to_user
+
+def scripted(*steps):
+    "A model that may be asked only where ASK is set, as a vendor's needs a key."
+    class Model(ScriptedModel):
+        def stream(self, request):
+            assert "ASK" in os.environ, "A model was asked"
+            return super().stream(request)
+    return Model(*steps, repeat=True)
+
+@tool
+def weather(city: str) -> str:
+    "Look out of the window."
+    with open("ran.txt", "a") as file:
+        file.write(city)
+    return f"Sun in {city}"
+
+# What is said depends on the conversation alone.
+def step(request):
+    last = request.messages[-1]
+    return "It is sunny." if last.parts[0].type == "tool_result" else Say(calls=[("weather", {"city": "Rome"})])
+model = scripted(step)
+"""
+CELLS = [
+    SETUP,
+    "guide = Agent('guide', 'You know the weather.', model=model, tools=[weather])",
+    "run = %ask guide How is it in Rome?",
+    "print(run.output, len(run.events))",
+    "plan = Agent('plan', 'You plan.', model=scripted('We go to Rome.'))\nout = await plan.run('Where to?')\nout",
+    "%session work\n%ask plan And then?",
+    "1 + 1",
+]
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory) -> Path:
+    """A notebook that was run with its model, and saved."""
+    path = tmp_path_factory.mktemp("saved") / "trip.ipynb"
+    _run(path, CELLS)
+    return path
+
+
+@pytest.fixture
+def notebook(saved: Path, tmp_path: Path) -> Path:
+    """It alone in a folder."""
+    return Path(shutil.copy(saved, tmp_path))
+
+
+def _run(path: Path, sources: list[str]) -> None:
+    cells = [v4.new_code_cell(source) for source in sources]
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    made = v4.new_notebook(cells=cells, metadata={"kernelspec": kernel})
+    client = NotebookClient(made, resources={"metadata": {"path": str(path.parent)}})
+    nbformat.write(client.execute(env={**child_environment(), "ASK": "1"}), path)
+
+
+def _change(path: Path, before: str, after: str) -> None:
+    made = nbformat.read(path, as_version=4)
+    for cell in made.cells:
+        cell.source = cell.source.replace(before, after)
+    nbformat.write(made, path)
+
+
+def _terminal(*words: str | Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "nbagents", *map(str, words)]
+    return subprocess.run(
+        command, env=child_environment(), capture_output=True, text=True, timeout=120, check=False
+    )
+
+
+def test_a_notebook_is_told_again_without_model_and_tools(notebook: Path):
+    replayed = replay(notebook)
+    assert replayed.differences == ()
+    assert not (notebook.parent / "ran.txt").exists()
+    documents = [
+        output.data[RUN_MIME]
+        for cell in replayed.notebook.cells
+        for output in cell.outputs
+        if RUN_MIME in output.get("data", {})
+    ]
+    assert len(documents) == 3
+    assert all(document["replayed"] for document in documents)
+    shown = json.dumps(replayed.notebook)
+    assert "replayed, no cost" in shown
+    assert "It is sunny." in shown
+
+
+def test_a_changed_prompt_is_a_miss_that_names_the_cell(notebook: Path):
+    _change(notebook, "How is it in Rome?", "How is it in Paris?")
+    first, *_ = replay(notebook).differences
+    assert first.startswith("cell 3 (run = %ask guide How is it in Paris?): ")
+    assert "guide answers here: it was told other things since cell 3" in first
+
+
+def test_changed_instructions_are_a_miss(notebook: Path):
+    _change(notebook, "You plan.", "You plan well.")
+    differences = replay(notebook).differences
+    assert [difference.split(" ")[1] for difference in differences] == ["5", "6"]
+    assert "its instructions have changed" in differences[0]
+
+
+def test_changed_code_is_a_difference(notebook: Path):
+    _change(notebook, "1 + 1", "1 + 2")
+    assert replay(notebook).differences == ("cell 7 (1 + 2): '2' became '3'",)
+
+
+def test_a_tool_that_has_changed_shows_when_tools_run(notebook: Path):
+    _change(notebook, "Sun in", "Rain in")
+    assert replay(notebook).differences == ()
+    differences = replay(notebook, run_tools=True).differences
+    assert "cell 3" in differences[0]
+    assert "it was told other things" in differences[0]
+
+
+def test_a_terminal_checks_and_writes(notebook: Path):
+    checked = _terminal("replay", "--check", notebook)
+    assert (checked.returncode, checked.stdout) == (0, "All outputs are as they were.\n")
+    assert not notebook.with_suffix(".replayed.ipynb").exists()
+    assert _terminal("replay", notebook).returncode == 0
+    assert replay(notebook.with_suffix(".replayed.ipynb")).differences == ()
+    before = notebook.read_bytes()
+    assert "itself is its cassette" in _terminal("replay", notebook, "--to", notebook).stderr
+    assert notebook.read_bytes() == before
+    _change(notebook, "1 + 1", "1 + 2")
+    failed = _terminal("replay", "--check", notebook)
+    assert failed.returncode == 1
+    assert "cell 7" in failed.stderr
+
+
+def test_what_holds_no_run_cannot_be_replayed(tmp_path: Path):
+    path = tmp_path / "empty.ipynb"
+    _run(path, ["1 + 1"])
+    with pytest.raises(UserError, match="holds no run"):
+        replay(path)
+    with pytest.raises(UserError, match="There is no file"):
+        replay(tmp_path / "none.ipynb")
+
+
+def test_a_document_that_cannot_be_read_names_its_cell(notebook: Path):
+    made = nbformat.read(notebook, as_version=4)
+    made.cells[2].outputs[0].data[RUN_MIME]["events"][1]["type"] = "exploded"
+    nbformat.write(made, notebook)
+    with pytest.raises(UserError, match=r"cell 3 \(run = %ask guide"):
+        replay(notebook)
+
+
+def test_a_kernel_replays_the_notebook_that_is_open(notebook: Path):
+    again = notebook.with_name("again.ipynb")
+    extra = [
+        SETUP,
+        f"%nbagents replay {notebook}",
+        *CELLS[1:],
+        "%nbagents replay off",
+        "%ask plan Alone?",
+    ]
+    cells = [v4.new_code_cell(source) for source in extra]
+    made = v4.new_notebook(cells=cells)
+    client = NotebookClient(
+        made, allow_errors=True, resources={"metadata": {"path": str(again.parent)}}
+    )
+    done = client.execute(env=child_environment())
+    assert "answers come from 3 runs in trip.ipynb" in json.dumps(done.cells[1].outputs)
+    assert "replayed, no cost" in json.dumps(done.cells[3].outputs)
+    assert "A model was asked" in json.dumps(done.cells[-1].outputs)
