@@ -43,7 +43,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"{_CLEAR if sys.stderr.isatty() else ''}{error}\n")
         return 1
     except KeyboardInterrupt:
-        sys.stderr.write("\nStopped; the next fetch goes on from here.\n")
+        end = "; the next fetch goes on from here" if options.run is _local else ""
+        sys.stderr.write(f"\nStopped{end}.\n")
         return 130
 
 

@@ -21,11 +21,24 @@ FLAGS = [
 
 
 @pytest.fixture(scope="session")
-def lab(tmp_path_factory):
-    """A running JupyterLab server."""
-    server = JupyterLab(tmp_path_factory.mktemp("lab"))
-    yield server
-    server.stop()
+def labs(tmp_path_factory):
+    """The JupyterLab servers, one with the extension and one without; each starts when it is needed."""
+    started: dict[bool, JupyterLab] = {}
+
+    def lab(*, plain: bool) -> JupyterLab:
+        if plain not in started:
+            started[plain] = JupyterLab(tmp_path_factory.mktemp("lab"), plain=plain)
+        return started[plain]
+
+    yield lab
+    for server in started.values():
+        server.stop()
+
+
+@pytest.fixture
+def lab(labs, request):
+    """A running JupyterLab server; one without the extension for what is marked as `plain`."""
+    return labs(plain=request.node.get_closest_marker("plain") is not None)
 
 
 @pytest.fixture

@@ -80,10 +80,17 @@ def chromium_path() -> str:
 class JupyterLab:
     """A JupyterLab server with settings of its own, which nobody else sees."""
 
-    def __init__(self, home: Path) -> None:
-        """Start it with a copy of `notebooks/` as its root; all its files are in `home`."""
+    def __init__(self, home: Path, *, plain: bool = False) -> None:
+        """Start it with a copy of `notebooks/` as its root; all its files are in `home`.
+
+        A `plain` one is without the extension of nbagents.
+        """
         self.root = home / "root"
         shutil.copytree(ROOT / "notebooks", self.root)
+        if plain:
+            page = home / "config" / "labconfig" / "page_config.json"
+            page.parent.mkdir(parents=True)
+            page.write_text(json.dumps({"disabledExtensions": {"@nbagents/labextension": True}}))
         self.home = home
         self.reset()
         own = {

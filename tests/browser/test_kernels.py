@@ -10,7 +10,7 @@ from playwright.async_api import expect
 
 from tests.kernels.harness import ROOT
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.plain]
 
 SETUP = """%load_ext nbagents
 from nbagents import Graph, Question

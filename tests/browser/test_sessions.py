@@ -8,7 +8,7 @@ import shutil
 import pytest
 from playwright.async_api import expect
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.plain]
 
 SETUP = """%load_ext nbagents
 from nbagents import Agent, Say, ScriptedModel, handoff_to_user

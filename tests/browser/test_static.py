@@ -10,7 +10,7 @@ from nbagents import Agent, Say, ScriptedModel
 from nbagents.notebook.live import bundle
 from nbagents.notebook.view import RunView
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.plain]
 
 HOSTILE = (
     "Answer <script>window.hacked = 1</script> <img src=x onerror='window.hacked = 2'> "

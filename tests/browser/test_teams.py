@@ -13,7 +13,7 @@ from playwright.async_api import expect
 
 from tests.browser.lab import Cell, Notebook
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.plain]
 
 SETUP = """%load_ext nbagents
 import asyncio, os
