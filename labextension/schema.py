@@ -29,8 +29,10 @@ def _require(kind: dict[str, Any]) -> None:
         or not value.keys() & {"type", "anyOf", "$ref"}
     }
     kind["required"] = [name for name in properties if name not in may_be_null]
-    for value in properties.values():  # They would each become a type of their own.
+    for value in properties.values():  # With these, each would become a type of its own.
         value.pop("title", None)
+        if "$ref" in value:
+            value.pop("default", None)
 
 
 if __name__ == "__main__":

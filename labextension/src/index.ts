@@ -1,0 +1,84 @@
+/** What is added to JupyterLab and Notebook 7, beside the renderers of `mime.ts`. */
+import { ILayoutRestorer, JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
+import { ICommandPalette, Notification } from '@jupyterlab/apputils';
+import { IEditorExtensionRegistry, IEditorLanguageRegistry } from '@jupyterlab/codemirror';
+import { INotebookTracker } from '@jupyterlab/notebook';
+import type { MarkdownParser } from '@lezer/markdown';
+import { goTo, placeOf } from './cells';
+import { heal } from './heal';
+import { Languages } from './highlight';
+import { keyOf, Lines } from './line';
+import { notify } from './notify';
+import { Panel } from './panel';
+
+const SHOW = 'nbagents:show';
+
+const panel: JupyterFrontEndPlugin<void> = {
+  id: '@nbagents/labextension:panel',
+  description: 'Shows agents, sessions, runs and questions, and tells of questions that wait.',
+  autoStart: true,
+  requires: [INotebookTracker],
+  optional: [ICommandPalette, ILayoutRestorer],
+  activate: (
+    app: JupyterFrontEnd,
+    tracker: INotebookTracker,
+    palette: ICommandPalette | null,
+    restorer: ILayoutRestorer | null
+  ) => {
+    const lines = new Lines(tracker);
+    const toCell = (runId: string): void => {
+      const place = placeOf(tracker, runId);
+      if (place) {
+        void goTo(app, place);
+      } else {
+        Notification.info('No open notebook shows this run.', { autoClose: 4000 });
+      }
+    };
+    const side = new Panel(lines, toCell);
+    app.shell.add(side, 'left', { rank: 450, type: 'Agents' });
+    restorer?.add(side, side.id);
+    notify(lines, {
+      answer: (line, question) => {
+        const notebook = tracker.find(one => lines.of(one) === line);
+        if (notebook && lines.current !== line) {
+          app.shell.activateById(notebook.id);
+        }
+        app.shell.activateById(side.id);
+        side.answer(keyOf(question));
+      },
+      goTo: toCell
+    });
+    app.commands.addCommand(SHOW, {
+      label: 'nbagents: Show agents, runs and questions',
+      execute: () => app.shell.activateById(side.id)
+    });
+    palette?.addItem({ command: SHOW, category: 'Notebook Operations' });
+  }
+};
+
+const healing: JupyterFrontEndPlugin<void> = {
+  id: '@nbagents/labextension:heal',
+  description: 'Keeps the output of a run that goes on while its page is loaded again.',
+  autoStart: true,
+  requires: [INotebookTracker],
+  activate: (_, tracker: INotebookTracker) => {
+    tracker.forEach(heal);
+    tracker.widgetAdded.connect((_, opened) => heal(opened));
+  }
+};
+
+const highlighting: JupyterFrontEndPlugin<void> = {
+  id: '@nbagents/labextension:highlight',
+  description: 'Highlights the bodies of cell magics as Markdown, DOT and swarms.',
+  autoStart: true,
+  requires: [IEditorExtensionRegistry, IEditorLanguageRegistry],
+  activate: async (_, extensions: IEditorExtensionRegistry, known: IEditorLanguageRegistry) => {
+    const markdown = await known.getLanguage('ipythongfm');
+    const parser = markdown?.support?.language.parser as MarkdownParser | undefined;
+    if (parser) {
+      extensions.addExtension(new Languages(parser).factory);
+    }
+  }
+};
+
+export default [panel, healing, highlighting];

@@ -1,0 +1,129 @@
+/** The renderers of JupyterLab: of a run's document, in outputs and in files, and of its picture. */
+import type { IRenderMime } from '@jupyterlab/rendermime-interfaces';
+import { Widget } from '@lumino/widgets';
+
+import { element } from './draw';
+import { type Listener, subscribe } from './hub';
+import { Viewer } from './viewer';
+import type { RunDocument } from './wire';
+
+export const RUN_MIME = 'application/vnd.nbagents.run+json';
+export const PICTURE_MIME = 'application/vnd.nbagents.picture+json';
+
+class RunRenderer extends Widget implements IRenderMime.IRenderer, Listener {
+  private readonly viewer = new Viewer();
+  /** What is shown of a run under way while no kernel tells of it. */
+  private readonly still = element('div', 'jp-RenderedHTMLCommon');
+  private runId = '';
+  private leave: (() => void) | undefined;
+
+  constructor(private readonly options: IRenderMime.IRendererOptions) {
+    super();
+    this.addClass('nba-output');
+    this.node.append(this.still, this.viewer.node);
+    this.viewer.node.hidden = true;
+  }
+
+  async renderModel(model: IRenderMime.IMimeModel): Promise<void> {
+    const told = model.data[this.options.mimeType] as unknown;
+    if (typeof told !== 'object' || told === null || !('run_id' in told)) {
+      const words = 'This is no document of a run that nbagents knows.';
+      this.still.replaceChildren(element('p', '', words));
+      return;
+    }
+    const document = told as RunDocument;
+    if (document.live && !document.events?.length) {
+      this.follow(document, model);
+      return;
+    }
+    this.leave?.();
+    this.leave = undefined;
+    this.document(document);
+  }
+
+  document(document: RunDocument): void {
+    this.viewer.setDocument(document);
+    this.swap();
+  }
+
+  events(events: Parameters<Viewer['append']>[0]): void {
+    if (this.viewer.isFilled) {
+      this.viewer.append(events);
+      this.swap();
+    }
+  }
+
+  override dispose(): void {
+    this.leave?.();
+    this.viewer.dispose();
+    super.dispose();
+  }
+
+  /** Hear of a run under way; until then its last frame is shown, as it is without us. */
+  private follow(document: RunDocument, model: IRenderMime.IMimeModel): void {
+    if (this.runId !== document.run_id) {
+      this.leave?.();
+      this.runId = document.run_id;
+      this.leave = subscribe(document.run_id, this);
+    }
+    const html = model.data['text/html'];
+    if (!this.viewer.isFilled && this.options.sanitizer) {
+      const text = Array.isArray(html) ? html.join('') : String(html ?? '');
+      this.still.innerHTML = this.options.sanitizer.sanitize(text);
+    }
+    this.swap();
+  }
+
+  private swap(): void {
+    const shown = this.viewer.isFilled || !this.still.hasChildNodes();
+    this.viewer.node.hidden = !shown;
+    this.still.hidden = shown;
+  }
+}
+
+/** The viewer shows the picture of its run; here it would stand twice. */
+class PictureRenderer extends Widget implements IRenderMime.IRenderer {
+  async renderModel(): Promise<void> {
+    this.addClass('nba-shown-elsewhere');
+  }
+}
+
+const run: IRenderMime.IExtension = {
+  id: '@nbagents/labextension:run',
+  rendererFactory: {
+    safe: true,
+    mimeTypes: [RUN_MIME],
+    defaultRank: 10,
+    createRenderer: options => new RunRenderer(options)
+  },
+  rank: 10,
+  dataType: 'json',
+  fileTypes: [
+    {
+      name: 'nbagents-run',
+      displayName: 'Agent run',
+      mimeTypes: [RUN_MIME],
+      extensions: ['.nbagents.json']
+    }
+  ],
+  documentWidgetFactoryOptions: {
+    name: 'Agent run',
+    primaryFileType: 'nbagents-run',
+    fileTypes: ['nbagents-run'],
+    defaultFor: ['nbagents-run']
+  }
+};
+
+const picture: IRenderMime.IExtension = {
+  id: '@nbagents/labextension:picture',
+  rendererFactory: {
+    safe: true,
+    mimeTypes: [PICTURE_MIME],
+    defaultRank: 10,
+    createRenderer: () => new PictureRenderer()
+  },
+  rank: 10,
+  dataType: 'json'
+};
+
+export default [run, picture];

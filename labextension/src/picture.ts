@@ -1,0 +1,182 @@
+/** The picture of a team: made safe, and painted with how far each node is. */
+import type { Fold, RunNode, ToolItem } from './fold';
+import { element } from './draw';
+import { seconds, secondsOf } from './words';
+
+const ELEMENTS = new Set(
+  'svg g path rect text tspan title defs use circle ellipse line polyline polygon'.split(' ')
+);
+const ATTRIBUTES = new Set(
+  (
+    'id class d x y x1 y1 x2 y2 cx cy r rx ry dx dy width height points viewBox transform fill ' +
+    'fill-opacity stroke stroke-width stroke-dasharray stroke-linecap opacity font-size ' +
+    'font-family font-weight text-anchor role aria-label data-node data-from data-to'
+  ).split(' ')
+);
+const SVG = 'http://www.w3.org/2000/svg';
+
+type Status = 'pending' | 'running' | 'waiting' | 'done' | 'failed' | 'skipped' | 'stopped';
+
+const WORDS: Record<Status, string> = {
+  pending: '',
+  running: '● running',
+  waiting: '? waits for you',
+  done: '✓',
+  failed: '✗ failed',
+  skipped: '– skipped',
+  stopped: '■ stopped'
+};
+const OF_RUNS: Record<string, Status> = {
+  asking: 'running',
+  answering: 'running',
+  finished: 'done',
+  limited: 'stopped',
+  failed: 'failed',
+  stopped: 'stopped'
+};
+const OF_TOOLS: Record<string, Status> = {
+  writing: 'running',
+  running: 'running',
+  done: 'done',
+  failed: 'failed',
+  refused: 'stopped',
+  stopped: 'stopped'
+};
+
+/** Keep of an SVG what draws, and nothing that acts or loads; undefined when it is none. */
+export function safe(source: string): SVGSVGElement | undefined {
+  const parsed = new DOMParser().parseFromString(source, 'image/svg+xml').documentElement;
+  return parsed.localName === 'svg' ? (copied(parsed) as SVGSVGElement) : undefined;
+}
+
+function copied(from: Element): SVGElement {
+  const made = document.createElementNS(SVG, from.localName);
+  for (const { name, value } of from.attributes) {
+    const inside = from.localName === 'use' && name === 'href' && value.startsWith('#');
+    if (inside || (ATTRIBUTES.has(name) && !/url\s*\(|[\\]/i.test(value))) {
+      made.setAttribute(name, value);
+    }
+  }
+  for (const child of from.childNodes) {
+    if (child instanceof Element) {
+      if (child.namespaceURI === SVG && ELEMENTS.has(child.localName)) {
+        made.append(copied(child));
+      }
+    } else if (child.nodeType === Node.TEXT_NODE) {
+      made.append(child.textContent ?? '');
+    }
+  }
+  return made;
+}
+
+export class Picture {
+  readonly node = element('div', 'nba-map');
+  private source = '';
+  private readonly groups = new Map<string, { group: SVGGElement; words: Element | null }>();
+  private links: SVGElement[] = [];
+
+  constructor(private readonly go: (path: string) => void) {
+    this.node.addEventListener('click', event => this.chosen(event));
+    this.node.addEventListener('keydown', event => {
+      if (event.key === 'Enter' || event.key === ' ') {
+        this.chosen(event);
+      }
+    });
+  }
+
+  /** Take the picture, if it is another one. */
+  set(source: string): void {
+    if (source === this.source) {
+      return;
+    }
+    this.source = source;
+    this.groups.clear();
+    const svg = safe(source);
+    this.node.replaceChildren(...(svg ? [svg] : []));
+    if (!svg) {
+      return;
+    }
+    svg.setAttribute('role', 'group');
+    for (const group of svg.querySelectorAll<SVGGElement>('g[data-node]')) {
+      const words = group.querySelector('tspan');
+      this.groups.set(group.dataset.node ?? '', { group, words });
+      group.tabIndex = 0;
+      group.setAttribute('role', 'button');
+    }
+    this.links = [...svg.querySelectorAll<SVGElement>('path[data-from]')];
+  }
+
+  /** Show how far each node is. */
+  paint(fold: Fold, now: number): void {
+    const over = fold.root?.until !== undefined;
+    for (const [path, { group, words }] of this.groups) {
+      const { status, told } = standing(fold, path, over, now);
+      group.dataset.status = status;
+      const name = group.querySelector('text')?.firstChild?.textContent ?? path;
+      group.setAttribute('aria-label', `${name}: ${told || 'not yet'}`);
+      if (words) {
+        words.textContent = told;
+      }
+    }
+    for (const link of this.links) {
+      const { from, to } = link.dataset;
+      const taken = fold.taken.has(`${from}\n${to}`) || fold.taken.has(`${to}\n${from}`);
+      link.classList.toggle('nba-taken', taken);
+    }
+  }
+
+  private chosen(event: Event): void {
+    const path = (event.target as Element).closest<SVGGElement>('g[data-node]')?.dataset.node;
+    if (path !== undefined) {
+      event.preventDefault();
+      event.stopPropagation();
+      this.go(path);
+    }
+  }
+}
+
+function standing(fold: Fold, path: string, over: boolean, now: number) {
+  const visits = fold.visits.get(path);
+  if (visits) {
+    return visited(visits, now);
+  }
+  if (path === 'human') {
+    const waits = !over && (fold.root?.waiting ?? 0) > 0;
+    const status: Status = waits ? 'waiting' : fold.answered ? 'done' : 'pending';
+    return { status, told: [WORDS[status], fold.answered || ''].join(' ').trim() };
+  }
+  const status: Status = over ? 'skipped' : 'pending';
+  return { status, told: WORDS[status] };
+}
+
+function visited(visits: (RunNode | ToolItem)[], now: number) {
+  const busy = visits.filter(visit => visit.until === undefined);
+  const last = (busy.length ? busy : visits).at(-1) as RunNode | ToolItem;
+  let status = last.kind === 'run' ? OF_RUNS[last.status] : OF_TOOLS[last.status];
+  if (busy.some(visit => visit.kind === 'run' && visit.waiting)) {
+    status = 'waiting';
+  }
+  const told = [WORDS[status]];
+  if (visits.length > 1) {
+    told.push(`${visits.length}×`);
+  }
+  const ended = visits.filter(visit => visit.until !== undefined);
+  const taken = ended.reduce(
+    (sum, visit) => sum + (visit.kind === 'run' ? secondsOf(visit, now) : visit.seconds),
+    0
+  );
+  if (ended.length) {
+    told.push(seconds(taken));
+  }
+  if (last.kind === 'run' && !last.replayed) {
+    const all = visits.filter(visit => visit.kind === 'run');
+    const tokens = all.reduce(
+      (sum, { usage }) => sum + usage.input_tokens + usage.output_tokens,
+      0
+    );
+    if (tokens) {
+      told.push(`${tokens.toLocaleString('en')} tok`);
+    }
+  }
+  return { status, told: told.join(' ') };
+}

@@ -1,0 +1,202 @@
+/** The rows: what is seen of the tree just now, in the order from top to bottom. */
+import type { Item, RunNode, ToolItem } from './fold';
+import type { FilePart } from './wire';
+import { ending, ofQuestion, plain, pretty, short } from './words';
+
+/** A line of the list. Rows with `open` can be opened and closed. */
+export interface Row {
+  key: string;
+  depth: number;
+  open?: boolean;
+  body:
+    | { kind: 'item'; item: Exclude<Item, { kind: 'file' }> }
+    | { kind: 'code'; label: string; text: string }
+    | { kind: 'file'; part: FilePart }
+    | { kind: 'ending'; node: RunNode; text: string };
+}
+
+export type Show = 'all' | 'text' | 'tools' | 'questions' | 'problems';
+
+/** What a person has chosen to see. */
+export interface Choice {
+  /** Rows that were opened or closed by hand. */
+  opened: ReadonlyMap<string, boolean>;
+  show: Show;
+  /** In lower case. */
+  search: string;
+}
+
+const SHORT = 90;
+
+/** List the rows of a run. */
+export function rowsOf(root: RunNode, choice: Choice): Row[] {
+  const lister = new Lister(choice);
+  lister.run(root, 0);
+  return lister.rows;
+}
+
+class Lister {
+  rows: Row[] = [];
+  private readonly sought: boolean;
+
+  constructor(private readonly choice: Choice) {
+    this.sought = choice.show !== 'all' || choice.search !== '';
+  }
+
+  /** List what happened in a run; true when a row of it is wanted. */
+  run(node: RunNode, depth: number): void {
+    const { items } = node;
+    const typed =
+      node.until !== undefined && node.output != null && typeof node.output !== 'string';
+    const silent = !items.length && node.until !== undefined && node.output != null;
+    if (silent) {
+      this.leaf(`${node.key} output`, depth, 'text', pretty(node.output), {
+        kind: 'code',
+        label: '',
+        text: pretty(node.output)
+      });
+    }
+    items.forEach((item, index) => {
+      const last = index === items.length - 1;
+      if (typed && last && item.kind === 'text' && !item.thinking) {
+        const text = pretty(node.output);
+        this.leaf(item.key, depth, 'text', text, { kind: 'code', label: '', text });
+      } else {
+        this.item(item, depth);
+      }
+    });
+    const text = ending(node);
+    if (text) {
+      this.leaf(`${node.key} end`, depth, 'problems', text, { kind: 'ending', node, text });
+    }
+  }
+
+  private item(item: Item, depth: number): void {
+    switch (item.kind) {
+      case 'run':
+        return this.branch(item, depth, item.name, folded(item), () => this.run(item, depth + 1));
+      case 'tool':
+        return this.branch(item, depth, `${item.name} ${plain(item.args)}`, !wanted(item), () =>
+          this.inTool(item, depth + 1)
+        );
+      case 'text':
+        if (item.thinking) {
+          const code = { kind: 'code' as const, label: '', text: item.text };
+          return this.branch(item, depth, '', true, () =>
+            this.leaf(`${item.key} text`, depth + 1, 'text', item.text, code)
+          );
+        }
+        return this.leaf(item.key, depth, 'text', item.text, { kind: 'item', item });
+      case 'file':
+        return this.leaf(item.key, depth, 'text', item.part.name ?? '', {
+          kind: 'file',
+          part: item.part
+        });
+      case 'question': {
+        const text = `${item.asked.asker} ${item.asked.prompt} ${ofQuestion(item).words}`;
+        return this.leaf(item.key, depth, 'questions', text, { kind: 'item', item });
+      }
+      case 'handoff':
+        return this.leaf(item.key, depth, 'tools', `${item.source} ${item.target} ${item.reason}`, {
+          kind: 'item',
+          item
+        });
+      case 'note':
+        return this.leaf(item.key, depth, 'problems', item.text, { kind: 'item', item });
+    }
+  }
+
+  private inTool(tool: ToolItem, depth: number): void {
+    const block = (name: string, label: string, text: string) =>
+      this.leaf(`${tool.key} ${name}`, depth, 'tools', text, { kind: 'code', label, text });
+    if (plain(tool.args ?? {}).length > SHORT) {
+      block('args', 'Arguments', pretty(tool.args));
+    }
+    tool.items.forEach(item => {
+      if (item.kind === 'run') {
+        this.run(item, depth);
+      } else {
+        this.item(item, depth);
+      }
+    });
+    const ran = tool.items.some(item => item.kind === 'run');
+    if (tool.result && (!ran || tool.status !== 'done')) {
+      block('result', 'Result', pretty(tool.result));
+    }
+    tool.files.forEach((part, index) =>
+      this.leaf(`${tool.key} file ${index}`, depth, 'tools', part.name ?? '', {
+        kind: 'file',
+        part
+      })
+    );
+    if (tool.traceback) {
+      block('traceback', 'Traceback', tool.traceback);
+    }
+  }
+
+  /** A row with others below it; with a search, only if it or one of these is found. */
+  private branch(
+    item: RunNode | ToolItem | Extract<Item, { kind: 'text' }>,
+    depth: number,
+    text: string,
+    closed: boolean,
+    below: () => void
+  ): void {
+    const opened = this.choice.opened.get(item.key) ?? !closed;
+    const row: Row = { key: item.key, depth, open: opened, body: { kind: 'item', item } };
+    const at = this.rows.push(row);
+    const own = !this.sought || this.matches(kindOf(item), text);
+    if (own && !this.choice.search) {
+      if (opened) {
+        below();
+      }
+      return;
+    }
+    below();
+    if (this.rows.length > at) {
+      row.open = true;
+    } else if (own) {
+      row.open = this.choice.opened.get(item.key) ?? false;
+    } else {
+      this.rows.pop();
+    }
+  }
+
+  private leaf(key: string, depth: number, show: Show, text: string, body: Row['body']): void {
+    if (!this.sought || this.matches(show, text)) {
+      this.rows.push({ key, depth, body });
+    }
+  }
+
+  private matches(show: Show, text: string): boolean {
+    const { search } = this.choice;
+    const shown = this.choice.show === 'all' || this.choice.show === show;
+    return shown && (!search || text.toLowerCase().includes(search));
+  }
+}
+
+function kindOf(item: Item): Show {
+  if (item.kind === 'tool' && (item.status === 'failed' || item.status === 'refused')) {
+    return 'problems';
+  }
+  if (item.kind === 'run') {
+    return item.status === 'failed' || item.status === 'limited' ? 'problems' : 'tools';
+  }
+  return item.kind === 'tool' ? 'tools' : 'text';
+}
+
+/** What a graph has left behind is folded, unless it asked somebody. */
+function folded(node: RunNode): boolean {
+  return node.status === 'finished' && node.leadsOn && !node.hasAsked;
+}
+
+/** What runs, has failed or has asked stands open. */
+function wanted(tool: ToolItem): boolean {
+  const asked = tool.items.some(item => item.kind === 'question' || item.hasAsked);
+  return asked || tool.status === 'running' || tool.status === 'failed';
+}
+
+/** The words of a call, as its row has them. */
+export function called(tool: ToolItem): string {
+  return tool.args === undefined ? tool.name : `${tool.name}(${short(tool.args)})`;
+}

@@ -1,0 +1,22 @@
+/** The viewer in a page of its own: each document in the page takes the place of its static form. */
+import '../style/viewer.css';
+import { Viewer } from './viewer';
+import type { RunDocument } from './wire';
+
+const DOCUMENTS = 'script[type="application/vnd.nbagents.run+json"]';
+
+for (const script of document.querySelectorAll(DOCUMENTS)) {
+  const fallback = script.nextElementSibling;
+  if (fallback instanceof HTMLElement && fallback.matches('[data-nbagents-fallback]')) {
+    try {
+      const viewer = new Viewer();
+      viewer.setDocument(JSON.parse(script.textContent ?? '') as RunDocument);
+      if (viewer.isFilled) {
+        fallback.before(viewer.node);
+        fallback.hidden = true;
+      }
+    } catch (error) {
+      console.warn('A run is shown in its static form.', error);
+    }
+  }
+}

@@ -1,0 +1,371 @@
+/** The viewer of a run: a plain element, at home in JupyterLab and in any page. */
+import { element, sign } from './draw';
+import { type AnyEvent, Fold } from './fold';
+import { List } from './list';
+import { Picture } from './picture';
+import { type Row, rowsOf, type Show } from './rows';
+import { asText } from './text';
+import { Timeline } from './timeline';
+import { facts, ofRun, seconds } from './words';
+import type { RunDocument } from './wire';
+
+/** The version of documents that this viewer knows. */
+export const VERSION = 1;
+const SHOWS: [Show, string][] = [
+  ['all', 'Everything'],
+  ['text', 'Text'],
+  ['tools', 'Tools and agents'],
+  ['questions', 'Questions'],
+  ['problems', 'Problems']
+];
+const GO_ON = 'Go on with: ';
+const PLAY_STEPS = 120;
+const PLAY_MS = 50;
+
+export class Viewer {
+  readonly node = element('div', 'nba-viewer');
+  private readonly title = element('div', 'nba-title');
+  private readonly bar = element('div', 'nba-bar-of-tools');
+  private readonly problem = element('p', 'nba-problem');
+  private readonly finder = element('div', 'nba-finder');
+  private readonly replay = element('div', 'nba-replay');
+  private readonly slider = element('input', 'nba-slider');
+  private readonly place = element('span', 'nba-quiet');
+  private readonly ending = element('p', 'nba-how');
+  private readonly list = new List(row => this.toggle(row));
+  private readonly picture = new Picture(path => this.goTo(path));
+  private readonly timeline = new Timeline(key => this.reveal(key));
+  private readonly opened = new Map<string, boolean>();
+  private readonly buttons = new Map<string, HTMLButtonElement>();
+  private document: RunDocument | undefined;
+  private events: AnyEvent[] = [];
+  private fold = new Fold();
+  /** How many events are shown in a replay. */
+  private position: number | undefined;
+  private show: Show = 'all';
+  private search = '';
+  private frame = 0;
+  private clock: ReturnType<typeof setInterval> | undefined;
+  private player: ReturnType<typeof setInterval> | undefined;
+
+  constructor() {
+    this.node.setAttribute('role', 'group');
+    this.ending.setAttribute('role', 'status');
+    this.problem.setAttribute('role', 'note');
+    this.toolbar();
+    this.finderBar();
+    this.replayBar();
+    const head = element('div', 'nba-head', this.title, this.bar);
+    const columns = element('div', 'nba-columns', this.picture.node, this.list.node);
+    const { finder, replay, timeline } = this;
+    this.node.append(head, this.problem, finder, replay, timeline.node, columns, this.ending);
+    for (const part of [finder, replay, timeline.node, this.picture.node, this.problem]) {
+      part.hidden = true;
+    }
+  }
+
+  /** True once there is something to see. */
+  get isFilled(): boolean {
+    return this.fold.root !== undefined;
+  }
+
+  /** Show a document, in the place of what was shown of the same run. */
+  setDocument(document: RunDocument): void {
+    const before = this.document;
+    this.document = document;
+    this.events = sound(document.events);
+    this.fold = folded(this.events);
+    if (document.picture) {
+      this.picture.set(document.picture);
+    }
+    const hasPicture = Boolean(document.picture && this.picture.node.firstChild);
+    this.button('Map').hidden = !hasPicture;
+    if (hasPicture && !before?.picture) {
+      this.set('Map', this.picture.node, true);
+    }
+    this.tell(problemOf(document, this.events.length));
+    this.later();
+  }
+
+  /** Add what has just happened; an event counts once, by its number. */
+  append(events: readonly AnyEvent[]): void {
+    for (const event of sound(events)) {
+      if (event.seq > this.fold.lastSeq) {
+        this.events.push(event);
+        this.fold.apply(event);
+      }
+    }
+    this.later();
+  }
+
+  dispose(): void {
+    cancelAnimationFrame(this.frame);
+    clearInterval(this.clock);
+    clearInterval(this.player);
+  }
+
+  private tell(problem: string): void {
+    this.problem.hidden = !problem;
+    this.problem.textContent = problem && `⚠ ${problem}`;
+  }
+
+  /** Draw before the page is shown next, however much happens until then. */
+  private later(): void {
+    this.frame ||= requestAnimationFrame(() => {
+      this.frame = 0;
+      this.draw();
+    });
+  }
+
+  private draw(): void {
+    const { fold } = this;
+    const shown = this.position === undefined ? fold : folded(this.events.slice(0, this.position));
+    const { root } = shown;
+    if (!root) {
+      return;
+    }
+    const isLive = Boolean(this.document?.live) && fold.root?.until === undefined;
+    const now = this.position === undefined && isLive ? Date.now() / 1000 : shown.lastAt;
+    this.node.setAttribute('aria-label', `Run of ${root.name}`);
+    const standing = ofRun(root);
+    this.node.dataset.look = standing.look;
+    const told = ` ${standing.words}`;
+    const quiet = element('span', 'nba-quiet', ` · ${facts(root, now).join(' · ')}`);
+    this.title.replaceChildren(element('b', '', root.name), ' ', sign(standing), told, quiet);
+    if (root.note) {
+      this.title.append(element('span', 'nba-badge', `⚠ ${root.note}`));
+    }
+    this.list.show(
+      rowsOf(root, { opened: this.opened, show: this.show, search: this.search }),
+      now
+    );
+    if (!this.picture.node.hidden) {
+      this.picture.paint(shown, now);
+    }
+    if (!this.timeline.node.hidden) {
+      this.timeline.show(shown, now);
+    }
+    this.drawPlace();
+    this.drawEnding();
+    this.tick(isLive);
+  }
+
+  private drawPlace(): void {
+    const { events, position } = this;
+    const at = position ?? events.length;
+    this.slider.max = String(events.length);
+    this.slider.value = String(at);
+    const after = events.length ? events[Math.max(0, at - 1)].at - events[0].at : 0;
+    const words = `${at} of ${events.length} · ${seconds(after)}`;
+    this.place.textContent = words;
+    this.slider.setAttribute('aria-valuetext', `event ${words}`);
+  }
+
+  private drawEnding(): void {
+    const told = this.document?.ending ?? '';
+    this.ending.hidden = !told || this.position !== undefined;
+    const [words, code] = told.split(GO_ON);
+    const inside = code === undefined ? [words] : [words + GO_ON, element('code', '', code)];
+    this.ending.replaceChildren(...inside);
+  }
+
+  /** Let the clock of what runs go on. */
+  private tick(isLive: boolean): void {
+    if (isLive && this.clock === undefined) {
+      this.clock = setInterval(() => this.later(), 1000);
+    } else if (!isLive) {
+      clearInterval(this.clock);
+      this.clock = undefined;
+    }
+  }
+
+  private toolbar(): void {
+    this.bar.setAttribute('role', 'toolbar');
+    this.bar.setAttribute('aria-label', 'View');
+    const panes = { Map: this.picture.node, Time: this.timeline.node, Replay: this.replay };
+    for (const [name, pane] of Object.entries({ ...panes, Find: this.finder })) {
+      const button = this.newButton(name, () => {
+        this.set(name, pane, pane.hidden);
+        if (name === 'Replay') {
+          this.play(false);
+          this.position = pane.hidden ? undefined : this.events.length;
+        }
+        this.later();
+        if (!pane.hidden) {
+          pane.querySelector('input')?.focus();
+        }
+      });
+      button.setAttribute('aria-pressed', 'false');
+    }
+    this.button('Map').hidden = true;
+    this.newButton('Copy', () => void this.copy());
+  }
+
+  private newButton(name: string, press: () => void): HTMLButtonElement {
+    const button = element('button', 'nba-button', name);
+    button.type = 'button';
+    button.addEventListener('click', press);
+    this.buttons.set(name, button);
+    this.bar.append(button);
+    return button;
+  }
+
+  private button(name: string): HTMLButtonElement {
+    return this.buttons.get(name) as HTMLButtonElement;
+  }
+
+  private set(name: string, pane: HTMLElement, shown: boolean): void {
+    pane.hidden = !shown;
+    this.button(name).setAttribute('aria-pressed', String(shown));
+    this.node.classList.toggle(`nba-with-${name.toLowerCase()}`, shown);
+    if (name === 'Find' && !shown) {
+      this.search = '';
+      this.show = 'all';
+    }
+  }
+
+  private finderBar(): void {
+    const input = element('input', 'nba-input');
+    input.type = 'search';
+    input.placeholder = 'Find in this run';
+    input.setAttribute('aria-label', 'Find in this run');
+    input.addEventListener('input', () => {
+      this.search = input.value.trim().toLowerCase();
+      this.later();
+    });
+    const select = element('select', 'nba-input');
+    select.setAttribute('aria-label', 'Show');
+    select.append(...SHOWS.map(([value, words]) => new Option(words, value)));
+    select.addEventListener('change', () => {
+      this.show = select.value as Show;
+      this.later();
+    });
+    this.finder.append(input, select);
+    keepKeys(this.finder);
+  }
+
+  private replayBar(): void {
+    const { slider, replay } = this;
+    slider.type = 'range';
+    slider.min = '1';
+    slider.setAttribute('aria-label', 'Replay');
+    slider.addEventListener('input', () => {
+      this.play(false);
+      this.position = Number(slider.value);
+      this.later();
+    });
+    const button = element('button', 'nba-button', '▶ Play');
+    button.type = 'button';
+    button.addEventListener('click', () => this.play(this.player === undefined));
+    this.buttons.set('Play', button);
+    replay.append(button, slider, this.place);
+    keepKeys(replay);
+  }
+
+  private play(on: boolean): void {
+    clearInterval(this.player);
+    this.player = undefined;
+    this.button('Play').textContent = on ? '❚❚ Pause' : '▶ Play';
+    if (!on) {
+      return;
+    }
+    const { length } = this.events;
+    if ((this.position ?? length) >= length) {
+      this.position = 0;
+    }
+    const step = Math.max(1, Math.round(length / PLAY_STEPS));
+    this.player = setInterval(() => {
+      this.position = Math.min(length, (this.position ?? 0) + step);
+      this.later();
+      if (this.position >= length) {
+        this.play(false);
+      }
+    }, PLAY_MS);
+  }
+
+  private async copy(): Promise<void> {
+    const button = this.button('Copy');
+    try {
+      await navigator.clipboard.writeText(asText(this.fold, this.fold.lastAt));
+      button.textContent = 'Copied';
+    } catch {
+      button.textContent = 'Not allowed';
+    }
+    setTimeout(() => (button.textContent = 'Copy'), 1500);
+  }
+
+  private toggle(row: Row): void {
+    this.opened.set(row.key, !row.open);
+    this.draw();
+  }
+
+  /** Go to the part of the tree that a node of the picture stands for. */
+  private goTo(path: string): void {
+    const visit = this.fold.visits.get(path)?.at(-1);
+    if (visit) {
+      this.reveal(visit.key);
+    }
+  }
+
+  private reveal(key: string): void {
+    for (const above of trail(this.fold, key)) {
+      this.opened.set(above, true);
+    }
+    this.opened.set(key, true);
+    this.draw();
+    this.list.reveal(key);
+  }
+}
+
+/** Nothing that is typed here is a command of the notebook. */
+function keepKeys(bar: HTMLElement): void {
+  bar.addEventListener('keydown', event => event.stopPropagation());
+}
+
+function folded(events: readonly AnyEvent[]): Fold {
+  const fold = new Fold();
+  events.forEach(event => fold.apply(event));
+  return fold;
+}
+
+/** Keep what looks like events: a document may be broken, or from another version. */
+function sound(events: unknown): AnyEvent[] {
+  const all: unknown[] = Array.isArray(events) ? events : [];
+  const [started, finished] = ['run_started', 'message_finished'];
+  return all.filter((event): event is AnyEvent => {
+    const known = event as Record<string, unknown> | null;
+    if (typeof known?.type !== 'string' || typeof known.run_id !== 'string') {
+      return false;
+    }
+    const input = known.type !== started || Array.isArray(known.input);
+    const message = known.message as { parts?: unknown } | undefined;
+    return input && (known.type !== finished || Array.isArray(message?.parts));
+  });
+}
+
+function problemOf(document: RunDocument, known: number): string {
+  const all = Array.isArray(document.events) ? document.events.length : 0;
+  if (document.version > VERSION) {
+    return `This was written by a newer version of nbagents (format ${document.version}); what is known of it is shown.`;
+  }
+  if (known < all || document.version === undefined) {
+    return `${all - known || 'Some'} of ${all} events cannot be read; the others are shown.`;
+  }
+  return document.live || known ? '' : 'There are no events in this document.';
+}
+
+/** List the keys of what something lies in, from the outside. */
+function trail(fold: Fold, key: string): string[] {
+  const found: string[] = [];
+  const look = (items: readonly { key: string; kind: string }[], above: string[]): boolean =>
+    items.some(item => {
+      if (item.key === key) {
+        found.push(...above);
+        return true;
+      }
+      const inside = 'items' in item ? (item.items as typeof items) : [];
+      return look(inside, [...above, item.key]);
+    });
+  look(fold.root?.items ?? [], []);
+  return found;
+}

@@ -1,0 +1,981 @@
+"use strict";(self.rspackChunk_nbagents_labextension=self.rspackChunk_nbagents_labextension||[]).push([["style_index_js"],{"./node_modules/css-loader/dist/cjs.js!./style/index.css"(n,e,a){var o=a("./node_modules/css-loader/dist/runtime/noSourceMaps.js"),r=a.n(o),t=a("./node_modules/css-loader/dist/runtime/api.js"),i=a.n(t),s=a("./node_modules/css-loader/dist/cjs.js!./style/viewer.css"),b=a("./node_modules/css-loader/dist/cjs.js!./style/panel.css"),d=i()(r());d.i(s.A),d.i(b.A),d.push([n.id,`
+`,""]),a.d(e,{},{A:d})},"./node_modules/css-loader/dist/cjs.js!./style/panel.css"(n,e,a){var o=a("./node_modules/css-loader/dist/runtime/noSourceMaps.js"),r=a.n(o),t=a("./node_modules/css-loader/dist/runtime/api.js"),i=a.n(t),s=a("./node_modules/css-loader/dist/cjs.js!../nbagents/notebook/forms/form.css"),b=i()(r());b.i(s.A),b.push([n.id,`.nbagents-panel {
+  --nb-warn: var(--jp-warn-color0, #e65100);
+  --nb-muted: var(--jp-ui-font-color2, rgba(0, 0, 0, 0.6));
+  overflow: auto;
+  background: var(--jp-layout-color1);
+  color: var(--jp-ui-font-color1);
+  font-family: var(--jp-ui-font-family);
+  font-size: var(--jp-ui-font-size1, 13px);
+  line-height: 1.45;
+  overflow-wrap: anywhere;
+}
+
+.nbagents-panel:focus-visible {
+  outline: 1px solid var(--jp-brand-color1);
+  outline-offset: -1px;
+}
+
+.nbagents-panel section {
+  padding: 0 0 6px;
+}
+
+.nbagents-panel h2 {
+  position: sticky;
+  z-index: 1;
+  top: 0;
+  display: flex;
+  gap: 6px;
+  margin: 0;
+  padding: 9px 12px 5px;
+  background: var(--jp-layout-color1);
+  color: var(--nb-muted);
+  font-size: 11px;
+  font-weight: 600;
+  letter-spacing: 0.05em;
+  text-transform: uppercase;
+}
+
+.nbagents-panel .nbagents-count {
+  font-weight: 400;
+}
+
+.nbagents-panel ul {
+  margin: 0;
+  padding: 0;
+  list-style: none;
+}
+
+.nbagents-panel .nbagents-empty {
+  margin: 0;
+  padding: 2px 12px 6px;
+  color: var(--nb-muted);
+}
+
+.nbagents-panel > .nbagents-empty {
+  padding: 14px 12px;
+}
+
+.nbagents-panel code {
+  padding: 0 3px;
+  border-radius: 3px;
+  background: var(--jp-layout-color2);
+  color: var(--jp-ui-font-color1);
+  font-family: var(--jp-code-font-family);
+  font-size: 0.94em;
+}
+
+.nbagents-panel .nbagents-row {
+  padding: 3px 12px 4px;
+}
+
+.nbagents-panel .nbagents-run {
+  display: flex;
+  align-items: center;
+  padding: 0;
+}
+
+.nbagents-panel .nbagents-run:hover {
+  background: var(--jp-layout-color2);
+}
+
+.nbagents-panel .nbagents-run > .nbagents-button {
+  flex: none;
+  margin-right: 10px;
+}
+
+.nbagents-panel .nbagents-go {
+  flex: 1;
+  min-width: 0;
+  padding: 4px 12px 5px;
+  border: 0;
+  background: none;
+  color: inherit;
+  font: inherit;
+  text-align: left;
+  cursor: pointer;
+}
+
+.nbagents-panel .nbagents-line {
+  display: flex;
+  align-items: baseline;
+  gap: 6px;
+  min-width: 0;
+}
+
+.nbagents-panel .nbagents-line b {
+  font-weight: 600;
+}
+
+.nbagents-panel .nbagents-facts {
+  display: block;
+  color: var(--nb-muted);
+  font-size: 0.92em;
+}
+
+.nbagents-panel .nbagents-run .nbagents-facts {
+  margin-left: 18px;
+}
+
+.nbagents-panel .nbagents-kind {
+  flex: none;
+  color: var(--nb-muted);
+  font-size: 0.88em;
+}
+
+.nbagents-panel .nbagents-sign {
+  flex: none;
+  width: 12px;
+  color: var(--nb-muted);
+  font-weight: 600;
+  text-align: center;
+}
+
+.nbagents-panel .nbagents-sign[data-status='running'] {
+  color: var(--jp-brand-color1);
+  animation: nbagents-beat 2s ease-in-out infinite;
+}
+
+.nbagents-panel .nbagents-sign[data-status='finished'] {
+  color: var(--jp-success-color1);
+}
+
+.nbagents-panel .nbagents-sign[data-status='failed'] {
+  color: var(--jp-error-color1);
+}
+
+.nbagents-panel .nbagents-sign:is([data-status='waiting'], [data-status='limited']) {
+  color: var(--nb-warn);
+}
+
+@keyframes nbagents-beat {
+  50% {
+    opacity: 0.3;
+  }
+}
+
+.nbagents-panel .nbagents-question {
+  margin: 2px 10px 8px;
+  padding: 8px 10px 9px;
+  border: 1px solid var(--jp-border-color2);
+  border-left: 3px solid var(--nb-warn);
+  border-radius: 3px 6px 6px 3px;
+}
+
+.nbagents-panel .nbagents-prompt {
+  display: -webkit-box;
+  margin: 2px 0 0;
+  overflow: hidden;
+  -webkit-box-orient: vertical;
+  -webkit-line-clamp: 4;
+}
+
+.nbagents-panel :is(.nbagents-prompt, .nb-prompt) > * {
+  margin: 0 0 4px;
+}
+
+.nbagents-panel .nbagents-actions {
+  display: flex;
+  gap: 6px;
+  margin-top: 8px;
+}
+
+.nbagents-panel .nbagents-button {
+  padding: 2px 10px;
+  min-height: 24px;
+  border: 1px solid var(--jp-border-color1);
+  border-radius: 3px;
+  background: var(--jp-layout-color1);
+  color: var(--jp-ui-font-color1);
+  font: inherit;
+  font-size: 0.94em;
+  cursor: pointer;
+}
+
+.nbagents-panel .nbagents-button:hover:enabled {
+  background: var(--jp-layout-color3);
+}
+
+.nbagents-panel .nbagents-button:disabled {
+  opacity: 0.6;
+  cursor: default;
+}
+
+.nbagents-panel .nbagents-primary {
+  border-color: transparent;
+  background: var(--jp-brand-color1);
+  color: #fff;
+}
+
+.nbagents-panel .nbagents-primary:hover:enabled {
+  background: var(--jp-brand-color0);
+}
+
+.nbagents-panel :is(.nbagents-button, .nbagents-go):focus-visible {
+  outline: 2px solid var(--jp-brand-color1);
+  outline-offset: -1px;
+}
+
+.nbagents-panel .nbagents-quiet {
+  border-color: transparent;
+  background: none;
+  color: var(--nb-muted);
+}
+
+.nbagents-panel .nbagents-answer + .nbagents-actions {
+  justify-content: flex-end;
+  margin: 4px -6px -4px 0;
+}
+
+/* The form is drawn as in a cell, without its own frame. */
+.nbagents-panel .nbagents-form {
+  margin: 0;
+  padding: 0;
+  border: 0;
+  font-size: inherit;
+}
+
+.nbagents-panel .nbagents-form .nb-quiet {
+  display: none;
+}
+
+.nbagents-panel .nbagents-form .nb-actions {
+  margin-top: 10px;
+}
+
+.nbagents-panel .nbagents-form .nb-button {
+  padding: 3px 12px;
+  min-height: 28px;
+}
+
+.nbagents-panel .nbagents-unseen {
+  position: absolute;
+  width: 1px;
+  height: 1px;
+  overflow: hidden;
+  clip-path: inset(50%);
+}
+
+/* A question waits: seen at the side bar while the panel is closed. */
+.lm-TabBar-tab.nbagents-waits .lm-TabBar-tabIcon {
+  position: relative;
+}
+
+.lm-TabBar-tab.nbagents-waits .lm-TabBar-tabIcon::after {
+  content: '';
+  position: absolute;
+  top: calc(50% - 13px);
+  left: calc(50% + 4px);
+  width: 8px;
+  height: 8px;
+  border: 1px solid var(--jp-layout-color1);
+  border-radius: 50%;
+  background: var(--jp-warn-color0, #e65100);
+}
+
+.nbagents-found {
+  animation: nbagents-found 1.6s ease-out;
+}
+
+@keyframes nbagents-found {
+  from {
+    box-shadow: inset 0 0 0 200vmax color-mix(in srgb, var(--jp-brand-color1) 22%, transparent);
+  }
+}
+
+@media (prefers-reduced-motion: reduce) {
+  .nbagents-panel .nbagents-sign[data-status='running'] {
+    animation: none;
+  }
+
+  .nbagents-found {
+    animation-timing-function: steps(1, end);
+  }
+}
+`,""]),a.d(e,{},{A:b})},"./node_modules/css-loader/dist/cjs.js!./style/viewer.css"(n,e,a){var o=a("./node_modules/css-loader/dist/runtime/noSourceMaps.js"),r=a.n(o),t=a("./node_modules/css-loader/dist/runtime/api.js"),i=(a.n(t))()(r());i.push([n.id,`/* The viewer of a run. Colours are JupyterLab's; elsewhere those behind the commas hold. */
+
+.nba-viewer {
+  --nba-ink: var(--jp-ui-font-color1, light-dark(#1f2328, #e6e6e6));
+  --nba-faint: var(--jp-ui-font-color2, light-dark(#57606a, #a0a0a0));
+  --nba-line: var(--jp-border-color2, light-dark(#d8dee4, #4a4a4a));
+  --nba-ground: var(--jp-layout-color2, light-dark(#f3f4f6, #2a2a2a));
+  --nba-paper: var(--jp-layout-color1, light-dark(#ffffff, #1b1b1b));
+  --nba-blue: var(--jp-brand-color1, light-dark(#1976d2, #64b5f6));
+  --nba-green: var(--jp-success-color1, light-dark(#2e7d32, #81c784));
+  --nba-orange: var(--jp-warn-color0, light-dark(#e65100, #ffb74d));
+  --nba-red: var(--jp-error-color1, light-dark(#d32f2f, #ef9a9a));
+  --nba-code: var(--jp-code-font-family, ui-monospace, 'SF Mono', Menlo, Consolas, monospace);
+  --nba-edge: var(--nba-faint);
+
+  color: var(--nba-ink);
+  font-family: var(--jp-content-font-family, system-ui, sans-serif);
+  font-size: var(--jp-content-font-size1, 14px);
+  line-height: 1.5;
+  border-left: 3px solid var(--nba-edge);
+  padding: 2px 0 2px 12px;
+  margin: 2px 0;
+  overflow-wrap: anywhere;
+  container-type: inline-size;
+}
+
+.nba-viewer[data-look='busy'] {
+  --nba-edge: var(--nba-blue);
+}
+.nba-viewer[data-look='good'] {
+  --nba-edge: var(--nba-green);
+}
+.nba-viewer[data-look='warn'] {
+  --nba-edge: var(--nba-orange);
+}
+.nba-viewer[data-look='bad'] {
+  --nba-edge: var(--nba-red);
+}
+
+.nba-viewer [hidden] {
+  display: none !important;
+}
+
+.nba-viewer p {
+  margin: 0;
+}
+
+.nba-busy {
+  color: var(--nba-blue);
+}
+.nba-good {
+  color: var(--nba-green);
+}
+.nba-warn {
+  color: var(--nba-orange);
+}
+.nba-bad {
+  color: var(--nba-red);
+}
+.nba-still,
+.nba-quiet {
+  color: var(--nba-faint);
+}
+
+/* The head: who, how it stands, and the small tools. */
+
+.nba-head {
+  display: flex;
+  flex-wrap: wrap;
+  gap: 2px 12px;
+  align-items: baseline;
+  font-size: 0.86em;
+  margin-bottom: 2px;
+}
+
+.nba-title {
+  flex: 1 1 20em;
+}
+
+.nba-badge {
+  border: 1px solid var(--nba-orange);
+  border-radius: 8px;
+  padding: 0 6px;
+  margin-left: 6px;
+  white-space: nowrap;
+}
+
+.nba-bar-of-tools {
+  display: flex;
+  gap: 2px;
+  opacity: 0.55;
+  transition: opacity 0.15s;
+}
+
+.nba-viewer:hover .nba-bar-of-tools,
+.nba-viewer:focus-within .nba-bar-of-tools {
+  opacity: 1;
+}
+
+.nba-button {
+  appearance: none;
+  font: inherit;
+  color: var(--nba-faint);
+  background: none;
+  border: 1px solid transparent;
+  border-radius: 4px;
+  padding: 0 7px;
+  cursor: pointer;
+}
+
+.nba-button:hover {
+  color: var(--nba-ink);
+  background: var(--nba-ground);
+}
+
+.nba-button[aria-pressed='true'] {
+  color: var(--nba-ink);
+  background: var(--nba-ground);
+  border-color: var(--nba-line);
+}
+
+.nba-finder,
+.nba-replay {
+  display: flex;
+  gap: 8px;
+  align-items: center;
+  font-size: 0.86em;
+  padding: 3px 0 5px;
+}
+
+.nba-input {
+  font: inherit;
+  color: inherit;
+  background: var(--nba-paper);
+  border: 1px solid var(--nba-line);
+  border-radius: 4px;
+  padding: 2px 6px;
+}
+
+.nba-finder .nba-input[type='search'] {
+  flex: 1 1 12em;
+  max-width: 28em;
+}
+
+.nba-slider {
+  flex: 1;
+  accent-color: var(--nba-blue);
+}
+
+.nba-replay .nba-quiet {
+  min-width: 11em;
+  font-variant-numeric: tabular-nums;
+}
+
+.nba-problem,
+.nba-how {
+  font-size: 0.86em;
+  padding: 2px 0;
+}
+
+.nba-how code,
+.nba-row code {
+  font-family: var(--nba-code);
+  font-size: 0.92em;
+}
+
+/* The tree, with the picture beside it where there is room. */
+
+.nba-columns {
+  display: flex;
+  flex-direction: column;
+  gap: 8px 16px;
+}
+
+@container (min-width: 900px) {
+  .nba-columns {
+    flex-direction: row;
+    align-items: flex-start;
+  }
+  .nba-columns > .nba-map {
+    flex: 0 1 auto;
+    max-width: 46%;
+    position: sticky;
+    top: 8px;
+  }
+}
+
+.nba-list {
+  flex: 1 1 0;
+  min-width: 0;
+}
+
+.nba-list.nba-windowed {
+  height: min(640px, 70vh);
+  flex: none;
+  overflow: auto;
+  overflow-anchor: none;
+  border-top: 1px solid var(--nba-line);
+  border-bottom: 1px solid var(--nba-line);
+}
+
+@container (min-width: 900px) {
+  .nba-columns > .nba-list.nba-windowed {
+    flex: 1 1 0;
+  }
+}
+
+.nba-row {
+  padding: 1px 4px 1px calc(var(--nba-depth) * 18px + 16px);
+  position: relative;
+  border-radius: 3px;
+}
+
+.nba-row[aria-expanded] {
+  cursor: pointer;
+}
+
+.nba-row[aria-expanded]:hover {
+  background: var(--nba-ground);
+}
+
+.nba-row[aria-expanded]::before {
+  content: '';
+  position: absolute;
+  left: calc(var(--nba-depth) * 18px + 3px);
+  top: 0.72em;
+  border: 4px solid transparent;
+  border-left: 5px solid var(--nba-faint);
+  border-right: none;
+}
+
+.nba-row[aria-expanded='true']::before {
+  transform: rotate(90deg);
+}
+
+.nba-row[aria-level='1']:not([aria-expanded]) {
+  padding-left: 2px;
+}
+
+.nba-viewer :focus-visible {
+  outline: 2px solid var(--nba-blue);
+  outline-offset: 1px;
+}
+
+.nba-flash {
+  animation: nba-flash 1.2s ease-out;
+}
+
+@keyframes nba-flash {
+  from {
+    background: color-mix(in srgb, var(--nba-blue) 30%, transparent);
+  }
+}
+
+.nba-inside > p,
+.nba-resumed,
+.nba-note {
+  margin: 3px 0;
+}
+
+.nba-note,
+.nba-resumed {
+  font-size: 0.86em;
+}
+
+.nba-resumed {
+  border-top: 1px solid var(--nba-line);
+  padding-top: 2px;
+  color: var(--nba-faint);
+}
+
+.nba-question {
+  border-left: 3px solid var(--nba-faint);
+  padding-left: 10px;
+  margin: 4px 0;
+}
+
+.nba-edge-warn {
+  border-color: var(--nba-orange);
+}
+.nba-edge-good {
+  border-color: var(--nba-green);
+}
+
+.nba-label {
+  font-size: 0.8em;
+  color: var(--nba-faint);
+}
+
+.nba-viewer pre.nba-code,
+.nba-markdown pre {
+  font-family: var(--nba-code);
+  font-size: 0.88em;
+  line-height: 1.45;
+  background: var(--nba-ground);
+  color: inherit;
+  border-radius: 4px;
+  margin: 2px 0 4px;
+  padding: 5px 9px;
+  max-height: 24em;
+  overflow: auto;
+  white-space: pre-wrap;
+}
+
+.nba-markdown > :first-child {
+  margin-top: 0;
+}
+.nba-markdown > :last-child {
+  margin-bottom: 0;
+}
+.nba-markdown :is(p, ul, ol, pre, table, blockquote) {
+  margin: 0 0 0.5em;
+}
+.nba-markdown :is(h1, h2, h3, h4) {
+  margin: 0.7em 0 0.3em;
+  font-size: 1.1em;
+  line-height: 1.3;
+}
+.nba-markdown code {
+  font-family: var(--nba-code);
+  background: var(--nba-ground);
+  border-radius: 3px;
+  padding: 0 3px;
+}
+.nba-markdown pre code {
+  padding: 0;
+  background: none;
+}
+.nba-markdown a {
+  color: var(--nba-blue);
+}
+.nba-markdown table {
+  border-collapse: collapse;
+}
+.nba-markdown :is(td, th) {
+  border: 1px solid var(--nba-line);
+  padding: 1px 8px;
+}
+
+.nba-picture {
+  max-width: 100%;
+}
+
+/* The picture. Its own colours read on white and on black; states come over them. */
+
+.nba-map {
+  overflow: auto;
+}
+
+.nba-map svg {
+  max-width: 100%;
+  height: auto;
+}
+
+.nba-map g[data-node] {
+  cursor: pointer;
+}
+
+.nba-map g[data-node] > rect {
+  transition:
+    fill 0.2s,
+    stroke 0.2s;
+}
+
+.nba-map g[data-status='pending'] > rect {
+  fill: #f8fafc;
+  stroke: #cbd5e1;
+}
+.nba-map g[data-status='running'] > rect {
+  fill: #dbeafe;
+  stroke: #2563eb;
+  stroke-width: 2.5;
+}
+.nba-map g[data-status='waiting'] > rect {
+  fill: #fef3c7;
+  stroke: #b45309;
+  stroke-width: 2.5;
+}
+.nba-map g[data-status='done'] > rect {
+  fill: #dcfce7;
+  stroke: #16a34a;
+}
+.nba-map g[data-status='failed'] > rect {
+  fill: #fee2e2;
+  stroke: #dc2626;
+  stroke-width: 2.5;
+}
+.nba-map g[data-status='stopped'] > rect {
+  fill: #f1f5f9;
+  stroke: #64748b;
+  stroke-dasharray: 5 3;
+}
+.nba-map g[data-status='skipped'] {
+  opacity: 0.55;
+}
+.nba-map path.nba-taken {
+  stroke: #3b82f6;
+  stroke-width: 3;
+  stroke-dasharray: none;
+}
+
+/* The time axis. */
+
+.nba-timeline {
+  display: grid;
+  grid-template-columns: minmax(70px, max-content) 1fr;
+  gap: 0 10px;
+  padding: 2px 6px 6px 0;
+  font-size: 0.8em;
+}
+
+.nba-axis-space {
+  display: none;
+}
+
+.nba-lanes {
+  padding-top: 18px;
+  max-width: 16em;
+}
+
+.nba-lane {
+  height: 18px;
+  line-height: 18px;
+  overflow: hidden;
+  text-overflow: ellipsis;
+  white-space: nowrap;
+  color: var(--nba-faint);
+}
+
+.nba-bars svg {
+  display: block;
+  width: 100%;
+}
+
+.nba-axis {
+  position: relative;
+  height: 18px;
+  margin-right: 30px;
+  color: var(--nba-faint);
+}
+
+.nba-axis span {
+  position: absolute;
+  border-left: 1px solid var(--nba-line);
+  padding-left: 3px;
+  white-space: nowrap;
+}
+
+.nba-bar {
+  cursor: pointer;
+  fill: var(--nba-faint);
+  opacity: 0.85;
+}
+.nba-bar:hover {
+  opacity: 1;
+}
+.nba-bar-busy {
+  fill: var(--nba-blue);
+}
+.nba-bar-good {
+  fill: var(--nba-green);
+}
+.nba-bar-warn {
+  fill: var(--nba-orange);
+}
+.nba-bar-bad {
+  fill: var(--nba-red);
+}
+.nba-bar-tool {
+  opacity: 0.6;
+}
+
+@media (prefers-reduced-motion: reduce) {
+  .nba-viewer * {
+    animation: none !important;
+    transition: none !important;
+  }
+}
+
+@media (forced-colors: active) {
+  .nba-button[aria-pressed='true'] {
+    border-color: Highlight;
+  }
+  .nba-map svg {
+    forced-color-adjust: none;
+    background: #fff;
+  }
+  .nba-bar {
+    fill: CanvasText;
+  }
+}
+
+@media print {
+  .nba-bar-of-tools,
+  .nba-finder,
+  .nba-replay {
+    display: none;
+  }
+}
+`,""]),a.d(e,{},{A:i})},"./node_modules/css-loader/dist/cjs.js!../nbagents/notebook/forms/form.css"(n,e,a){var o=a("./node_modules/css-loader/dist/runtime/noSourceMaps.js"),r=a.n(o),t=a("./node_modules/css-loader/dist/runtime/api.js"),i=(a.n(t))()(r());i.push([n.id,`.nbagents-form {
+  --nb-accent: var(--jp-warn-color0, #e65100);
+  --nb-brand: var(--jp-brand-color1, #1976d2);
+  --nb-brand-strong: var(--jp-brand-color0, #0d47a1);
+  --nb-text: var(--jp-ui-font-color1, rgba(0, 0, 0, 0.87));
+  --nb-muted: var(--jp-ui-font-color2, rgba(0, 0, 0, 0.6));
+  --nb-line: var(--jp-border-color1, #bdbdbd);
+  --nb-faint: var(--jp-border-color2, #e0e0e0);
+  --nb-paper: var(--jp-layout-color1, #fff);
+  --nb-shade: var(--jp-layout-color2, #f5f5f5);
+  --nb-wrong: var(--jp-error-color0, #b71c1c);
+  box-sizing: border-box;
+  max-width: 36em;
+  margin: 6px 0 8px;
+  padding: 12px 16px 14px;
+  border: 1px solid var(--nb-faint);
+  border-left: 3px solid var(--nb-accent);
+  border-radius: 4px 8px 8px 4px;
+  background: var(--nb-paper);
+  color: var(--nb-text);
+  font-family: var(--jp-ui-font-family, system-ui, sans-serif);
+  font-size: var(--jp-content-font-size1, 14px);
+  line-height: 1.45;
+  overflow-wrap: anywhere;
+}
+.nbagents-form *, .nbagents-form *::before { box-sizing: border-box; }
+.nbagents-form:focus { outline: none; }
+.nbagents-form:focus-visible { outline: 2px solid var(--nb-brand); outline-offset: -1px; }
+.nbagents-form [hidden] { display: none; }
+
+.nbagents-form .nb-head {
+  display: flex;
+  align-items: center;
+  gap: 7px;
+  color: var(--nb-muted);
+  font-size: 0.86em;
+}
+.nbagents-form .nb-head b { color: var(--nb-text); font-weight: 600; }
+.nbagents-form .nb-sign { margin-left: auto; color: var(--nb-accent); white-space: nowrap; }
+.nbagents-form .nb-dot {
+  width: 8px;
+  height: 8px;
+  border-radius: 50%;
+  background: var(--nb-accent);
+  animation: nbagents-wait 2.4s ease-in-out infinite;
+}
+@keyframes nbagents-wait { 50% { opacity: 0.25; } }
+@media (prefers-reduced-motion: reduce) { .nbagents-form .nb-dot { animation: none; } }
+
+.nbagents-form .nb-prompt { margin: 6px 0 2px; font-size: 1.07em; }
+.nbagents-form .nb-prompt > :first-child { margin-top: 0 !important; }
+.nbagents-form .nb-prompt > :last-child { margin-bottom: 0 !important; }
+.nbagents-form .nb-reason { color: var(--nb-muted); font-size: 0.93em; white-space: pre-wrap; }
+.nbagents-form .nb-details {
+  margin: 8px 0 0;
+  padding: 8px 10px;
+  max-height: 16em;
+  overflow: auto;
+  border-radius: 4px;
+  background: rgba(127, 127, 127, 0.12);
+  color: var(--nb-text);
+  font-family: var(--jp-code-font-family, monospace);
+  font-size: 0.9em;
+  line-height: 1.4;
+  white-space: pre-wrap;
+}
+
+.nbagents-form fieldset { min-width: 0; margin: 0; padding: 0; border: 0; }
+.nbagents-form .nb-body { margin-top: 12px; display: flex; flex-wrap: wrap; gap: 12px 16px; }
+.nbagents-form .nb-row { flex: 1 1 100%; min-width: 0; }
+.nbagents-form .nb-short { flex: 0 1 auto; }
+.nbagents-form .nb-body[hidden] { display: none; }
+.nbagents-form .nb-row > label, .nbagents-form .nb-row > legend {
+  display: block;
+  width: auto;
+  margin: 0 0 4px;
+  padding: 0;
+  border: 0;
+  color: var(--nb-text);
+  font-size: 0.93em;
+  font-weight: 600;
+}
+.nbagents-form .nb-optional { color: var(--nb-muted); font-weight: 400; }
+.nbagents-form .nb-help { margin: -2px 0 4px; color: var(--nb-muted); font-size: 0.86em; }
+.nbagents-form .nb-wrong { margin-top: 4px; color: var(--nb-wrong); font-size: 0.86em; }
+.nbagents-form .nb-hidden {
+  position: absolute;
+  width: 1px !important;
+  height: 1px;
+  overflow: hidden;
+  clip-path: inset(50%);
+}
+
+.nbagents-form :is(input:not([type="radio"], [type="checkbox"], [type="file"]), textarea, select) {
+  width: 100%;
+  margin: 0;
+  padding: 6px 9px;
+  min-height: 32px;
+  border: 1px solid var(--nb-line);
+  border-radius: 4px;
+  background: var(--nb-paper);
+  color: var(--nb-text);
+  color-scheme: inherit;
+  font: inherit;
+}
+.nbagents-form :is(input[type="number"], input[type="date"], input[type="datetime-local"], input[type="time"], select) {
+  width: auto;
+  min-width: 10em;
+  max-width: 100%;
+}
+.nbagents-form textarea:is(.nb-long, .nb-code) {
+  display: block;
+  min-height: 5.4em;
+  max-height: 24em;
+  resize: vertical;
+  field-sizing: content;
+}
+.nbagents-form textarea.nb-code { min-height: 4em; font-family: var(--jp-code-font-family, monospace); font-size: 0.93em; }
+.nbagents-form :is(input, textarea, select):focus-visible {
+  outline: 2px solid var(--nb-brand);
+  outline-offset: -1px;
+  border-color: var(--nb-brand);
+}
+.nbagents-form :is(input, textarea, select)[aria-invalid="true"] { border-color: var(--nb-wrong); }
+.nbagents-form input[type="file"] { max-width: 100%; font: inherit; color: var(--nb-muted); }
+.nbagents-form input[type="file"]::file-selector-button {
+  margin-right: 10px;
+  padding: 5px 12px;
+  border: 1px solid var(--nb-line);
+  border-radius: 4px;
+  background: var(--nb-shade);
+  color: var(--nb-text);
+  font: inherit;
+  cursor: pointer;
+}
+.nbagents-form .nb-files { color: var(--nb-muted); font-size: 0.86em; }
+
+.nbagents-form .nb-options { display: flex; flex-wrap: wrap; gap: 6px; }
+.nbagents-form .nb-option {
+  display: inline-flex;
+  align-items: center;
+  gap: 7px;
+  margin: 0;
+  padding: 4px 11px 4px 9px;
+  min-height: 32px;
+  border: 1px solid var(--nb-faint);
+  border-radius: 16px;
+  font-weight: 400;
+  cursor: pointer;
+}
+.nbagents-form .nb-option:hover { background: var(--nb-shade); }
+.nbagents-form .nb-option:has(:checked) {
+  border-color: var(--nb-brand);
+  background: color-mix(in srgb, var(--nb-brand) 11%, transparent);
+}
+.nbagents-form .nb-option:has(:focus-visible) { outline: 2px solid var(--nb-brand); outline-offset: 1px; }
+.nbagents-form .nb-option input { margin: 0; accent-color: var(--nb-brand); outline: none; }
+
+.nbagents-form .nb-decide { margin-top: 12px; font-size: 0.93em; font-weight: 600; }
+.nbagents-form .nb-decide + .nb-help { margin: 0; }
+.nbagents-form .nb-decide ~ .nb-actions { margin-top: 6px; }
+.nbagents-form .nb-alert { color: var(--nb-wrong); font-size: 0.93em; white-space: pre-wrap; }
+.nbagents-form .nb-alert:not(:empty) { margin-top: 10px; }
+.nbagents-form .nb-alert:not(:empty)::before { content: "⚠ "; }
+.nbagents-form .nb-actions { display: flex; flex-wrap: wrap; align-items: center; gap: 8px; margin-top: 14px; }
+.nbagents-form .nb-status { color: var(--nb-muted); font-size: 0.86em; }
+.nbagents-form .nb-button {
+  margin: 0;
+  padding: 5px 16px;
+  min-height: 34px;
+  border: 1px solid var(--nb-line);
+  border-radius: 4px;
+  background: var(--nb-paper);
+  color: var(--nb-text);
+  font: inherit;
+  font-weight: 500;
+  cursor: pointer;
+}
+.nbagents-form .nb-button:hover:enabled { background: var(--nb-shade); }
+.nbagents-form .nb-button:focus-visible { outline: 2px solid var(--nb-brand); outline-offset: 2px; }
+.nbagents-form .nb-button:disabled { opacity: 0.55; cursor: default; }
+.nbagents-form .nb-primary { border-color: transparent; background: var(--nb-brand); color: #fff; }
+.nbagents-form .nb-primary:hover:enabled { background: var(--nb-brand-strong); }
+.nbagents-form .nb-choice { min-width: 5.5em; }
+.nbagents-form .nb-quiet { margin-left: auto; border-color: transparent; background: none; color: var(--nb-muted); }
+.nbagents-form.nb-gone { border-left-color: var(--nb-line); }
+.nbagents-form.nb-gone .nb-sign, .nbagents-form.nb-gone .nb-dot { visibility: hidden; }
+`,""]),a.d(e,{},{A:i})},"./node_modules/css-loader/dist/runtime/api.js"(n){n.exports=function(n){var e=[];return e.toString=function(){return this.map(function(e){var a="",o=void 0!==e[5];return e[4]&&(a+="@supports (".concat(e[4],") {")),e[2]&&(a+="@media ".concat(e[2]," {")),o&&(a+="@layer".concat(e[5].length>0?" ".concat(e[5]):""," {")),a+=n(e),o&&(a+="}"),e[2]&&(a+="}"),e[4]&&(a+="}"),a}).join("")},e.i=function(n,a,o,r,t){"string"==typeof n&&(n=[[null,n,void 0]]);var i={};if(o)for(var s=0;s<this.length;s++){var b=this[s][0];null!=b&&(i[b]=!0)}for(var d=0;d<n.length;d++){var l=[].concat(n[d]);o&&i[l[0]]||(void 0!==t&&(void 0===l[5]||(l[1]="@layer".concat(l[5].length>0?" ".concat(l[5]):""," {").concat(l[1],"}")),l[5]=t),a&&(l[2]&&(l[1]="@media ".concat(l[2]," {").concat(l[1],"}")),l[2]=a),r&&(l[4]?(l[1]="@supports (".concat(l[4],") {").concat(l[1],"}"),l[4]=r):l[4]="".concat(r)),e.push(l))}},e}},"./node_modules/css-loader/dist/runtime/noSourceMaps.js"(n){n.exports=function(n){return n[1]}},"./node_modules/style-loader/dist/runtime/injectStylesIntoStyleTag.js"(n){var e=[];function a(n){for(var a=-1,o=0;o<e.length;o++)if(e[o].identifier===n){a=o;break}return a}function o(n,o){for(var r={},t=[],i=0;i<n.length;i++){var s=n[i],b=o.base?s[0]+o.base:s[0],d=r[b]||0,l="".concat(b," ").concat(d);r[b]=d+1;var p=a(l),c={css:s[1],media:s[2],sourceMap:s[3],supports:s[4],layer:s[5]};if(-1!==p)e[p].references++,e[p].updater(c);else{var g=function(n,e){var a=e.domAPI(e);return a.update(n),function(e){e?(e.css!==n.css||e.media!==n.media||e.sourceMap!==n.sourceMap||e.supports!==n.supports||e.layer!==n.layer)&&a.update(n=e):a.remove()}}(c,o);o.byIndex=i,e.splice(i,0,{identifier:l,updater:g,references:1})}t.push(l)}return t}n.exports=function(n,r){var t=o(n=n||[],r=r||{});return function(n){n=n||[];for(var i=0;i<t.length;i++){var s=a(t[i]);e[s].references--}for(var b=o(n,r),d=0;d<t.length;d++){var l=a(t[d]);0===e[l].references&&(e[l].updater(),e.splice(l,1))}t=b}}},"./node_modules/style-loader/dist/runtime/insertBySelector.js"(n){var e={};n.exports=function(n,a){var o=function(n){if(void 0===e[n]){var a=document.querySelector(n);if(window.HTMLIFrameElement&&a instanceof window.HTMLIFrameElement)try{a=a.contentDocument.head}catch(n){a=null}e[n]=a}return e[n]}(n);if(!o)throw Error("Couldn't find a style target. This probably means that the value for the 'insert' parameter is invalid.");o.appendChild(a)}},"./node_modules/style-loader/dist/runtime/insertStyleElement.js"(n){n.exports=function(n){var e=document.createElement("style");return n.setAttributes(e,n.attributes),n.insert(e,n.options),e}},"./node_modules/style-loader/dist/runtime/setAttributesWithoutAttributes.js"(n,e,a){n.exports=function(n){var e=a.nc;e&&n.setAttribute("nonce",e)}},"./node_modules/style-loader/dist/runtime/styleDomAPI.js"(n){n.exports=function(n){if("u"<typeof document)return{update:function(){},remove:function(){}};var e=n.insertStyleElement(n);return{update:function(a){var o,r,t;o="",a.supports&&(o+="@supports (".concat(a.supports,") {")),a.media&&(o+="@media ".concat(a.media," {")),(r=void 0!==a.layer)&&(o+="@layer".concat(a.layer.length>0?" ".concat(a.layer):""," {")),o+=a.css,r&&(o+="}"),a.media&&(o+="}"),a.supports&&(o+="}"),(t=a.sourceMap)&&"u">typeof btoa&&(o+="\n/*# sourceMappingURL=data:application/json;base64,".concat(btoa(unescape(encodeURIComponent(JSON.stringify(t))))," */")),n.styleTagTransform(o,e,n.options)},remove:function(){var n;null===(n=e).parentNode||n.parentNode.removeChild(n)}}}},"./node_modules/style-loader/dist/runtime/styleTagTransform.js"(n){n.exports=function(n,e){if(e.styleSheet)e.styleSheet.cssText=n;else{for(;e.firstChild;)e.removeChild(e.firstChild);e.appendChild(document.createTextNode(n))}}},"./style/index.js"(n,e,a){var o=a("./node_modules/style-loader/dist/runtime/injectStylesIntoStyleTag.js"),r=a.n(o),t=a("./node_modules/style-loader/dist/runtime/styleDomAPI.js"),i=a.n(t),s=a("./node_modules/style-loader/dist/runtime/insertBySelector.js"),b=a.n(s),d=a("./node_modules/style-loader/dist/runtime/setAttributesWithoutAttributes.js"),l=a.n(d),p=a("./node_modules/style-loader/dist/runtime/insertStyleElement.js"),c=a.n(p),g=a("./node_modules/style-loader/dist/runtime/styleTagTransform.js"),m=a.n(g),f=a("./node_modules/css-loader/dist/cjs.js!./style/index.css"),u={};u.styleTagTransform=m(),u.setAttributes=l(),u.insert=b().bind(null,"head"),u.domAPI=i(),u.insertStyleElement=c(),r()(f.A,u),f.A&&f.A.locals&&f.A.locals}}]);
