@@ -1,5 +1,5 @@
 /** The rows as elements. Nothing that a model or a tool said is ever markup, but for Markdown. */
-import type { Item, QuestionItem, RunNode, ToolItem } from './fold';
+import type { Item, QuestionItem, RunNode, ToolItem } from './tree';
 import { markdown } from './markdown';
 import type { Row } from './rows';
 import { called } from './rows';

@@ -1,45 +1,8 @@
-/** The fold: events, one after the other, into the tree that is drawn. */
-import {
-  add,
-  grow,
-  growCall,
-  howItWentOn,
-  leadOn,
-  newNode,
-  newTool,
-  nextKey,
-  parsed,
-  retry
-} from './growth';
-import {
-  change,
-  type Item,
-  type NodeStatus,
-  number,
-  type QuestionItem,
-  type RunNode,
-  sum,
-  type ToolItem
-} from './items';
-import { States } from './states';
-import { isObject } from './values';
-import type {
-  InputReceived,
-  InputRequested,
-  Message,
-  RunCancelled,
-  RunDocument,
-  RunFailed,
-  RunFinished,
-  RunResumed,
-  RunStarted,
-  ToolFinished,
-  Topology
-} from './wire';
+/** The fold: from the events of a run to the tree that is drawn. */
+import type { AnyEvent, Base, Item, QuestionItem, RunNode, RunStatus, ToolItem } from './tree';
+import type { InputReceived, InputRequested, Message, Usage } from './wire';
 
-export type Event = RunDocument['events'][number];
-
-const STOP_NOTES: Record<string, string> = {
+const STOPS: Record<string, string> = {
   length: 'The answer was cut off: it reached its longest length.',
   filtered: "The vendor's content filter ended the answer."
 };
@@ -47,272 +10,377 @@ const INTERRUPTED = 'Interrupted: the run was stopped before this tool answered.
 
 /** All that is drawn of one tree of runs. Feed it every event, in order. */
 export class Fold {
-  root: RunNode | null = null;
-  topology: Topology | null = null;
-  readonly states = new States();
-  readonly nodes = new Map<string, RunNode>();
-  /** When the last event happened, in seconds since the epoch. */
+  root: RunNode | undefined;
+  /** Counts the changes, for those who draw. */
+  version = 0;
   lastAt = 0;
-  /** Spans for which nothing ran, between a cut and going on. */
-  readonly gaps: { from: number; to: number }[] = [];
-  /** Events of runs whose beginning is missing. */
-  lost = 0;
+  lastSeq = 0;
+  /** The links along which it went: pairs of paths. */
+  readonly taken = new Map<string, [string, string]>();
+  /** What ran, by its node in the topology. */
+  readonly visits = new Map<string, (RunNode | ToolItem)[]>();
+  answered = 0;
+  readonly runs = new Map<string, RunNode>();
+  private readonly tools = new Map<string, ToolItem>();
+  private readonly questions = new Map<string, { node: RunNode; item: QuestionItem }>();
+  private cutAt = 0;
 
-  private _tools = new Map<string, ToolItem>();
-  private _questions = new Map<string, { node: RunNode; question: QuestionItem }>();
-  private _cutAt = 0;
-
-  /** Take the next event. Raises an error when it is broken; the next one can still be taken. */
-  apply(event: Event): void {
+  apply(event: AnyEvent): void {
+    this.version += 1;
+    this.lastSeq = Math.max(this.lastSeq, event.seq);
     if (event.type === 'run_started') {
-      this._open(event);
+      this.open(event);
+      this.lastAt = event.at || this.lastAt;
       return;
     }
-    const node = this.nodes.get(event.run_id);
-    if (!node) {
-      this.lost += 1;
-      return;
+    const node = this.runs.get(event.run_id);
+    if (node) {
+      this.fold(node, event);
+      this.lastAt = event.at || this.lastAt;
     }
-    this._fold(node, event);
-    touch(node);
-    this.lastAt = number(event.at) || this.lastAt;
   }
 
-  private _fold(node: RunNode, event: Exclude<Event, RunStarted>): void {
+  private fold(node: RunNode, event: Exclude<AnyEvent, { type: 'run_started' }>): void {
     switch (event.type) {
       case 'run_resumed':
-        return this._resume(node, event);
+        return this.resume(node, event);
       case 'text_delta':
-        return grow(node, event.text, 'text');
+        return this.grow(node, event, false);
       case 'thinking_delta':
-        return grow(node, event.text, 'thinking');
+        return this.grow(node, event, true);
       case 'tool_call_delta':
-        return growCall(node, event.index, String(event.name), String(event.args).length);
+        return this.growCall(node, event);
       case 'turn_started':
         node.status = 'asking';
         node.turnStart = node.items.length;
         node.calls.clear();
         return;
       case 'message_finished':
-        return this._finishMessage(node, event.message);
+        return this.finishMessage(node, event.message, event);
       case 'tool_started': {
-        const tool = this._tool(node, event.call_id, event.name);
-        Object.assign(tool, { status: 'running', args: event.args, result: null });
-        tool.started = event.at;
-        tool.rev = change();
-        return this.states.use(`${node.path}/${tool.name}`, tool);
-      }
-      case 'tool_progress': {
-        const tool = this._tool(node, event.call_id, '');
-        tool.progress = event.data ?? null;
-        tool.rev = change();
+        const tool = this.tool(node, event.call_id, event.name, event);
+        Object.assign(tool, { status: 'running', args: event.args, result: '', at: event.at });
+        this.visit(`${node.path}/${tool.name}`, tool);
         return;
       }
+      case 'tool_progress':
+        this.tool(node, event.call_id, '', event).progress = event.data;
+        return;
       case 'tool_finished':
-        return this._finishTool(node, event);
+        return this.finishTool(node, event);
       case 'retrying':
-        return retry(node, event);
-      case 'handed_off': {
-        const { source, target, reason } = event;
-        add(node, { kind: 'handoff', key: '', rev: change(), source, target, reason });
-        return this.states.take(node.path, source, target);
-      }
+        return this.retry(node, event);
+      case 'handed_off':
+        node.items.push({ ...this.base(node, event), kind: 'handoff', ...pick(event) });
+        return this.take(`${node.path}/${event.source}`, `${node.path}/${event.target}`);
       case 'edge_taken':
-        if (typeof event.target === 'string') {
-          this.states.take(node.path, event.source, event.target);
+        if (event.target) {
+          this.take(`${node.path}/${event.source}`, `${node.path}/${event.target}`);
           leadOn(node, event.source);
         }
         return;
       case 'input_requested':
-        return this._ask(node, event);
+        return this.ask(node, event);
       case 'input_received':
-        return this._answer(event);
+        return this.answer(event);
       case 'run_finished':
-        node.output = event.output ?? null;
+        node.output = event.output;
         node.reason = event.limit ?? '';
-        return this._close(node, event.limit ? 'limited' : 'finished', event);
+        return this.close(node, event.limit ? 'limited' : 'finished', event);
       case 'run_failed':
         node.error = event.error;
         node.reason = event.message;
-        return this._close(node, 'failed', event);
+        return this.close(node, 'failed', event);
       case 'run_cancelled':
         node.reason = event.reason;
-        return this._close(node, 'stopped', event);
+        return this.close(node, 'stopped', event);
     }
   }
 
-  private _open(event: RunStarted): void {
-    const stranger = !this.nodes.has(event.parent_id ?? '') && this.root;
-    const parent = stranger ? this.root : (this.nodes.get(event.parent_id ?? '') ?? null);
-    this.topology = event.topology ?? this.topology;
-    const node = newNode(event, parent);
-    this.nodes.set(event.run_id, node);
-    this.lastAt = number(event.at);
+  /** Place something at the end of a run: its key is its place, however often it is folded anew. */
+  private base(node: RunNode, event: { at: number }): Base {
+    return { key: `${node.key}.${node.items.length}`, at: event.at };
+  }
+
+  private open(event: Extract<AnyEvent, { type: 'run_started' }>): void {
+    const parent = this.runs.get(event.parent_id ?? '');
+    const last = event.input.at(-1);
+    const node: RunNode = {
+      key: event.run_id,
+      at: event.at,
+      kind: 'run',
+      id: event.run_id,
+      name: event.name,
+      of: event.kind,
+      model: event.model ?? '',
+      note: event.note ?? '',
+      asked: last ? textOf(last) : '',
+      path: event.name,
+      parent,
+      status: 'asking',
+      reason: '',
+      error: '',
+      off: 0,
+      usage: { input_tokens: 0, output_tokens: 0, cached_tokens: 0, cost: '0' },
+      replayed: event.replayed,
+      items: [],
+      waiting: 0,
+      hasAsked: false,
+      leadsOn: false,
+      turnStart: 0,
+      calls: new Map()
+    };
+    this.runs.set(node.id, node);
     if (!parent) {
-      this.root = node;
-      node.path = event.name;
-    } else if (typeof event.node === 'string' || stranger) {
-      node.name = event.node ?? event.name;
-      node.path = `${parent.path}/${node.name}`;
+      this.root ??= node;
+    } else if (event.node) {
+      node.path = `${parent.path}/${event.node}`;
+      node.name = event.node;
       parent.items.push(node);
     } else {
-      const tool = this._tool(parent, event.call_id ?? '', event.name);
+      const tool = this.tool(parent, event.call_id ?? '', event.name, event);
       node.path = `${parent.path}/${tool.name}`;
-      tool.runs.push(node);
-      tool.rev = change();
+      tool.items.push(node);
     }
     for (let above = parent; above && node.note; above = above.parent) {
-      above.note = above.note || node.note;
+      above.note ||= node.note;
     }
-    touch(node);
-    this.states.start(node);
+    this.visit(node.path, node);
   }
 
-  /** Open a run again that was cut off, with a mark where it went on. */
-  private _resume(node: RunNode, event: RunResumed): void {
+  private resume(node: RunNode, event: Extract<AnyEvent, { type: 'run_resumed' }>): void {
     if (!node.parent) {
-      this._cutAt = this.lastAt;
-      this.gaps.push({ from: node.ended ?? this._cutAt, to: event.at });
+      this.cutAt = this.lastAt;
     }
-    node.off += Math.max(0, event.at - (node.ended ?? this._cutAt));
+    node.off += Math.max(0, event.at - (node.until ?? this.cutAt));
     if (!node.parent || event.note || (node.items.length && !node.waiting)) {
-      const text = howItWentOn(node, event.at, this._cutAt);
-      add(node, { kind: 'resumed', key: '', rev: change(), text, note: event.note });
+      const text = howItWentOn(node, event.at);
+      const full = event.note ? `${text} ${event.note}` : text;
+      node.items.push({ ...this.base(node, event), kind: 'note', text: full, resumed: true });
     }
-    Object.assign(node, { status: 'asking', ended: null, output: null, error: '', reason: '' });
+    Object.assign(node, { status: 'asking', until: undefined, output: undefined });
+    Object.assign(node, { error: '', reason: '', turnStart: node.items.length });
     node.model = event.model ?? node.model;
-    node.turnStart = node.items.length;
     node.calls.clear();
-    for (const { node: asker, question } of this._questions.values()) {
-      if (asker === node && !question.received && !question.isOpen) {
-        setOpen(question, node, true);
+    for (const { node: asker, item } of this.questions.values()) {
+      if (asker === node && !item.received && !item.open) {
+        item.open = true;
+        wait(node, 1);
       }
     }
   }
 
-  private _ask(node: RunNode, event: InputRequested): void {
-    const before = this._questions.get(event.question_id);
-    if (before?.question.isOpen) {
-      setOpen(before.question, before.node, false);
-    }
-    const tool = this._tools.get(toolKey(node, event.call_id ?? ''));
-    const siblings: (Item | QuestionItem)[] = tool ? tool.questions : node.items;
-    const key = tool ? `${tool.key}?${tool.questions.length}` : nextKey(node);
-    const question: QuestionItem = {
-      kind: 'question',
-      key,
-      rev: change(),
-      asked: event,
-      received: null,
-      isOpen: false
-    };
-    this._questions.set(event.question_id, { node, question });
-    siblings.push(question);
-    setOpen(question, node, true);
-    if (tool) {
-      tool.rev = change();
+  private grow(node: RunNode, event: { at: number; text: string }, thinking: boolean): void {
+    node.status = 'answering';
+    const last = node.items.length > node.turnStart ? node.items.at(-1) : undefined;
+    if (last?.kind === 'text' && last.thinking === thinking) {
+      last.text += event.text;
+    } else {
+      node.items.push({ ...this.base(node, event), kind: 'text', thinking, text: event.text });
     }
   }
 
-  private _answer(event: InputReceived): void {
-    const asked = this._questions.get(event.question_id);
-    if (asked?.question.isOpen) {
-      asked.question.received = event;
-      setOpen(asked.question, asked.node, false);
-      this.states.answered(asked.node.path);
-    }
-  }
-
-  private _tool(node: RunNode, callId: string, name: string): ToolItem {
-    const key = toolKey(node, callId);
-    let tool = this._tools.get(key);
+  private growCall(node: RunNode, event: Extract<AnyEvent, { type: 'tool_call_delta' }>): void {
+    node.status = 'answering';
+    let tool = node.calls.get(event.index);
     if (!tool) {
-      tool = add(node, newTool(name));
-      this._tools.set(key, tool);
+      tool = this.newTool(node, '', '', event);
+      node.calls.set(event.index, tool);
+      node.items.push(tool);
+    }
+    tool.name += event.name;
+    tool.written += event.args.length;
+  }
+
+  /** Put the message in the place of its deltas; what happened on the way stays. */
+  private finishMessage(node: RunNode, message: Message, event: { at: number }): void {
+    const passing = node.items.splice(node.turnStart);
+    node.items.push(...passing.filter(item => item.kind === 'note'));
+    node.calls.clear();
+    for (const part of message.parts) {
+      const base = this.base(node, event);
+      if (part.type === 'tool_call') {
+        const tool = this.newTool(node, part.name, part.call_id, event);
+        tool.args = parsed(part.args);
+        this.tools.set(`${node.id} ${part.call_id}`, tool);
+        node.items.push(tool);
+      } else if (part.type === 'file') {
+        node.items.push({ ...base, kind: 'file', part });
+      } else if ((part.type === 'text' || part.type === 'thinking') && part.text) {
+        const thinking = part.type === 'thinking';
+        node.items.push({ ...base, kind: 'text', thinking, text: part.text });
+      }
+    }
+    if (STOPS[message.stop]) {
+      const note = { kind: 'note' as const, text: STOPS[message.stop], resumed: false };
+      node.items.push({ ...this.base(node, event), ...note });
+    }
+    node.turnStart = node.items.length;
+    const usage = message.usage;
+    for (let spender: RunNode | undefined = node; spender && usage; spender = spender.parent) {
+      spender.usage = sum(spender.usage, usage);
+    }
+  }
+
+  private newTool(node: RunNode, name: string, callId: string, event: { at: number }): ToolItem {
+    const fixed = { kind: 'tool' as const, name, callId, written: 0, status: 'writing' as const };
+    return { ...this.base(node, event), ...fixed, result: '', files: [], seconds: 0, items: [] };
+  }
+
+  private tool(node: RunNode, callId: string, name: string, event: { at: number }): ToolItem {
+    const key = `${node.id} ${callId}`;
+    let tool = this.tools.get(key);
+    if (!tool) {
+      tool = this.newTool(node, name, callId, event);
+      this.tools.set(key, tool);
+      node.items.push(tool);
     }
     return tool;
   }
 
-  /** Put the message in the place of its deltas; what happened on the way stays. */
-  private _finishMessage(node: RunNode, message: Message): void {
-    const made = node.items.splice(node.turnStart);
-    node.items.push(...made.filter(item => item.kind === 'note'));
-    node.calls.clear();
-    for (const part of message.parts) {
-      if (part.type === 'tool_call') {
-        // Ids are only unique in their own message.
-        const tool = add(node, newTool(part.name));
-        tool.args = parsed(part.args);
-        this._tools.set(toolKey(node, part.call_id), tool);
-      } else if (part.type === 'file') {
-        add(node, { kind: 'file', key: '', rev: change(), file: part });
-      } else if ((part.type === 'text' || part.type === 'thinking') && part.text) {
-        add(node, { kind: part.type, key: '', rev: change(), pieces: [part.text] });
-      }
+  private finishTool(node: RunNode, event: Extract<AnyEvent, { type: 'tool_finished' }>): void {
+    const { result } = event;
+    const tool = this.tool(node, event.call_id, result.name, event);
+    const texts = result.content.filter(part => part.type === 'text').map(part => part.text);
+    tool.result = texts.join('\n');
+    tool.files = result.content.filter(part => part.type === 'file');
+    const asked = tool.items.some(item => item.kind === 'question');
+    const failed = tool.status === 'writing' && asked ? 'refused' : 'failed';
+    const ended = tool.result === INTERRUPTED ? 'stopped' : failed;
+    tool.status = result.is_error ? ended : 'done';
+    tool.seconds = event.seconds;
+    tool.until = event.at;
+    tool.traceback = event.traceback ?? undefined;
+    tool.progress = undefined;
+  }
+
+  private retry(node: RunNode, event: Extract<AnyEvent, { type: 'retrying' }>): void {
+    if (event.restart) {
+      node.items.splice(node.turnStart);
+      node.calls.clear();
     }
-    const note = STOP_NOTES[message.stop];
-    if (note) {
-      add(node, { kind: 'note', key: '', rev: change(), text: note });
+    const wait = event.seconds >= 1 ? ` Again in ${event.seconds.toFixed(0)} s.` : ' Asked again.';
+    const text = `Attempt ${event.attempt}: ${event.error}${wait}`;
+    const key = `${node.key}.a${event.attempt}.${node.turnStart}`;
+    const note = { key, at: event.at, kind: 'note' as const, text, resumed: false };
+    node.items.splice(node.turnStart, 0, note);
+    node.turnStart += 1;
+    node.status = 'asking';
+  }
+
+  private ask(node: RunNode, event: InputRequested): void {
+    const before = this.questions.get(event.question_id);
+    if (before?.item.open) {
+      before.item.open = false;
+      wait(before.node, -1);
     }
-    node.turnStart = node.items.length;
-    for (let spender: RunNode | null = node; spender && message.usage; spender = spender.parent) {
-      spender.usage = sum(spender.usage, message.usage);
+    const tool = this.tools.get(`${node.id} ${event.call_id ?? ''}`);
+    const above = tool ?? node;
+    const key = `${above.key}.${above.items.length}`;
+    const item: QuestionItem = { key, at: event.at, kind: 'question', asked: event, open: true };
+    this.questions.set(event.question_id, { node, item });
+    (above.items as Item[]).push(item);
+    wait(node, 1);
+  }
+
+  private answer(event: InputReceived): void {
+    const found = this.questions.get(event.question_id);
+    if (found?.item.open) {
+      found.item.received = event;
+      found.item.open = false;
+      this.answered += 1;
+      this.take(found.node.path, 'human');
+      wait(found.node, -1);
     }
   }
 
-  private _finishTool(node: RunNode, event: ToolFinished): void {
-    const tool = this._tool(node, event.call_id, event.result.name);
-    const content = event.result.content;
-    const first = content.length === 1 ? content[0] : null;
-    const wasStopped = first?.type === 'text' && first.text === INTERRUPTED;
-    const wasRefused = tool.status === 'writing' && tool.questions.length > 0;
-    const failed = wasStopped ? 'stopped' : wasRefused ? 'refused' : 'failed';
-    tool.status = event.result.is_error ? failed : 'done';
-    tool.result = event.result;
-    tool.seconds = number(event.seconds);
-    tool.traceback = event.traceback ?? '';
-    tool.progress = null;
-    tool.rev = change();
-  }
-
-  private _close(
+  private close(
     node: RunNode,
-    status: NodeStatus,
-    event: RunFinished | RunFailed | RunCancelled
+    status: RunStatus,
+    event: { at: number; usage?: Usage | null }
   ): void {
     node.status = status;
-    node.ended = event.at;
-    node.usage = isObject(event.usage) ? event.usage : node.usage;
-    for (const { node: asker, question } of this._questions.values()) {
-      if (asker === node && question.isOpen) {
-        setOpen(question, node, false);
+    node.until = event.at;
+    node.usage = event.usage ?? node.usage;
+    for (const { node: asker, item } of this.questions.values()) {
+      if (asker === node && item.open) {
+        item.open = false;
+        wait(node, -1);
       }
     }
     for (const item of node.items) {
       if (item.kind === 'tool' && (item.status === 'writing' || item.status === 'running')) {
         item.status = 'stopped';
-        item.rev = change();
+        item.until = event.at;
       }
+    }
+  }
+
+  private take(source: string, target: string): void {
+    this.taken.set(`${source}\n${target}`, [source, target]);
+  }
+
+  private visit(path: string, visitor: RunNode | ToolItem): void {
+    const known = this.visits.get(path);
+    if (known) {
+      known.push(visitor);
+    } else {
+      this.visits.set(path, [visitor]);
     }
   }
 }
 
-function toolKey(node: RunNode, callId: string): string {
-  return `${node.runId}\n${callId}`;
+function pick(event: { source: string; target: string; reason: string }) {
+  return { source: event.source, target: event.target, reason: event.reason };
 }
 
-function touch(node: RunNode | null): void {
-  for (let above = node; above; above = above.parent) {
-    above.rev = change();
+function textOf(message: Message): string {
+  return message.parts.map(part => (part.type === 'text' ? part.text : '')).join('');
+}
+
+function sum(one: Usage, other: Usage): Usage {
+  const known = one.cost != null && other.cost != null;
+  return {
+    input_tokens: one.input_tokens + other.input_tokens,
+    output_tokens: one.output_tokens + other.output_tokens,
+    cached_tokens: one.cached_tokens + other.cached_tokens,
+    cost: known ? String(Number(one.cost) + Number(other.cost)) : null
+  };
+}
+
+function wait(node: RunNode, change: number): void {
+  for (let waiting: RunNode | undefined = node; waiting; waiting = waiting.parent) {
+    waiting.waiting += change;
+    waiting.hasAsked = true;
   }
 }
 
-function setOpen(question: QuestionItem, node: RunNode, isOpen: boolean): void {
-  question.isOpen = isOpen;
-  question.rev = change();
-  for (let above: RunNode | null = node; above; above = above.parent) {
-    above.waiting += isOpen ? 1 : -1;
-    above.hasAsked = true;
-    above.rev = change();
+function leadOn(node: RunNode, source: string): void {
+  const last = node.items.findLast(item => item.kind === 'run' && item.name === source);
+  if (last?.kind === 'run') {
+    last.leadsOn = true;
+  }
+}
+
+function howItWentOn(node: RunNode, at: number): string {
+  const time = new Date(at * 1000).toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' });
+  if (node.waiting) {
+    return `Asked again at ${time}.`;
+  }
+  if (node.status === 'stopped' && node.reason !== 'Cancelled') {
+    return `Went on at ${time} after it was stopped.`;
+  }
+  const after: Partial<Record<RunStatus, string>> = {
+    failed: 'it had failed',
+    limited: 'it had reached its limit'
+  };
+  return `Went on at ${time} after ${after[node.status] ?? 'it was cut off'}.`;
+}
+
+function parsed(args: string): unknown {
+  try {
+    return JSON.parse(args || '{}');
+  } catch {
+    return args;
   }
 }

@@ -1,5 +1,6 @@
 /** The picture of a team: made safe, and painted with how far each node is. */
-import type { Fold, RunNode, ToolItem } from './fold';
+import type { Fold } from './fold';
+import type { RunNode, ToolItem } from './tree';
 import { element } from './draw';
 import { seconds, secondsOf } from './words';
 
@@ -116,6 +117,7 @@ export class Picture {
       group.setAttribute('aria-label', `${name}: ${told || 'not yet'}`);
       if (words) {
         words.textContent = told;
+        fit(group);
       }
     }
     for (const link of this.links) {
@@ -132,6 +134,15 @@ export class Picture {
       event.stopPropagation();
       this.go(path);
     }
+  }
+}
+
+/** Make the box of a title as wide as its words, which were others when it was laid out. */
+function fit(group: SVGGElement): void {
+  const [rect, text] = [group.querySelector('rect'), group.querySelector('text')];
+  const { x, width } = text?.getBBox?.() ?? { x: 0, width: 0 };
+  if (rect && x + width > Number(rect.getAttribute('width'))) {
+    rect.setAttribute('width', String(Math.ceil(x + width + 10)));
   }
 }
 

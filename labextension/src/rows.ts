@@ -1,5 +1,5 @@
 /** The rows: what is seen of the tree just now, in the order from top to bottom. */
-import type { Item, RunNode, ToolItem } from './fold';
+import type { Item, RunNode, ToolItem } from './tree';
 import type { FilePart } from './wire';
 import { ending, ofQuestion, plain, pretty, short } from './words';
 

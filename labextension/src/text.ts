@@ -1,5 +1,6 @@
 /** A run as plain text, to be copied. */
-import type { Fold, Item, RunNode, ToolItem } from './fold';
+import type { Fold } from './fold';
+import type { Item, RunNode, ToolItem } from './tree';
 import { called } from './rows';
 import { ending, facts, ofQuestion, ofRun, ofTool, pretty } from './words';
 

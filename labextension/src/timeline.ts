@@ -1,6 +1,7 @@
 /** The time axis: a lane for each thing that ran, so that what ran in parallel is seen. */
 import { element } from './draw';
-import type { Fold, RunNode, ToolItem } from './fold';
+import type { Fold } from './fold';
+import type { RunNode, ToolItem } from './tree';
 import { called } from './rows';
 import { ofRun, ofTool, seconds } from './words';
 
@@ -137,7 +138,7 @@ export class Timeline {
     right.append(axis(span), drawing(shown, from, span));
     const more = lanes.length - shown.length;
     const rest = more > 0 ? [element('div', 'nba-quiet', `and ${more} lanes more`)] : [];
-    this.node.replaceChildren(element('div', 'nba-axis-space'), left, right, ...rest);
+    this.node.replaceChildren(left, right, ...rest);
   }
 }
 

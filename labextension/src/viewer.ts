@@ -1,6 +1,7 @@
 /** The viewer of a run: a plain element, at home in JupyterLab and in any page. */
 import { element, sign } from './draw';
-import { type AnyEvent, Fold } from './fold';
+import { Fold } from './fold';
+import type { AnyEvent } from './tree';
 import { List } from './list';
 import { Picture } from './picture';
 import { type Row, rowsOf, type Show } from './rows';

@@ -1,5 +1,5 @@
 /** The signs and words for how things stand. No state is told by its colour alone. */
-import type { QuestionItem, RunNode, ToolItem, ToolStatus } from './fold';
+import type { QuestionItem, RunNode, ToolItem, ToolStatus } from './tree';
 import type { Usage } from './wire';
 
 /** A sign, what it says, and the class that colours it. */
