@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+import json
 import logging
 from collections import deque
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from pydantic import ValidationError
@@ -184,6 +186,9 @@ class Bridge:
                 asyncio.run_coroutine_threadsafe(self._look_up(), background_loop())
             case Watch(run_id=run_id) if feed := self._feeds.get(run_id):
                 self.say(feed.document())
+            case Watch(run_id=run_id) if canvas := self._magics.canvases.get(run_id):
+                # It has ended while the page was loaded anew, which has missed its last frame.
+                background_loop().call_soon_threadsafe(canvas.draw_again)
             case Stop(run_id=run_id) if feed := self._feeds.get(run_id):
                 feed.stop()
             case Answer():
@@ -196,7 +201,7 @@ class Bridge:
         problem = "Nobody waits for this answer any more."
         try:
             if found is not None:
-                found.answer(message.answer, via="form")
+                found.answer(json.dumps(message.answer), via="form", json=True)
                 problem = ""
         except UserError as error:
             problem = str(error)
@@ -230,8 +235,8 @@ class Feed:
 
     @property
     def row(self) -> RunRow:
-        """The run as the panel lists it."""
-        return _row(self._stream.run)
+        """The run as the panel lists it: it goes on while its questions are open."""
+        return replace(_row(self._stream.run), status="running", seconds=None)
 
     def start(self, view: RunView) -> None:
         """Remember the view, which knows the picture."""
@@ -252,6 +257,9 @@ class Feed:
         self._new.append(event)
         if self._timer is None:
             self._timer = self._loop.call_later(_EVENTS_SECONDS, self._send)
+
+    def draw_again(self) -> None:
+        """Do nothing: the output of the cell is drawn again."""
 
     async def finish(self, run: Run[Any]) -> None:
         """Send what is left; the output of the cell says it all once more."""

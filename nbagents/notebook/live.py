@@ -90,6 +90,10 @@ class Canvas(Protocol):
         """Draw the last frame."""
         ...
 
+    def draw_again(self) -> None:
+        """Draw the last frame once more: the page has missed it."""
+        ...
+
 
 class QuietCanvas:
     """Draws nothing."""
@@ -103,6 +107,9 @@ class QuietCanvas:
     async def finish(self, run: Run[Any]) -> None:
         """Do nothing."""
 
+    def draw_again(self) -> None:
+        """Do nothing."""
+
 
 class NotebookCanvas:
     """Draws frames into one output of the cell.
@@ -114,6 +121,7 @@ class NotebookCanvas:
     def __init__(self, mime: str) -> None:
         self._mime = mime
         self._view: RunView | None = None
+        self._run: Run[Any] | None = None
         self._handle: Any = None
         self._picture: LivePicture | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -162,16 +170,28 @@ class NotebookCanvas:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        self._run = run
         view = self._view
         if view is not None and view.root is not None:
-            self._handle.update(saved(view, run), raw=True)
+            self._draw_whole()
         else:
             self._handle.update({"text/plain": "", "text/html": ""}, raw=True)
         if self._picture is not None and view is not None:
             had_picture = view.picture is not None
             await self._picture.finish()
             if view.picture is not None and not had_picture:  # A large one was still laid out.
-                self._handle.update(saved(view, run), raw=True)
+                self._draw_whole()
+
+    def draw_again(self) -> None:
+        """Draw everything once more, in every form."""
+        self._draw_whole()
+        if self._picture is not None:
+            self._picture.draw_again()
+
+    def _draw_whole(self) -> None:
+        assert self._view is not None
+        assert self._run is not None
+        self._handle.update(saved(self._view, self._run), raw=True)
 
     def _frame(self) -> str:
         assert self._view is not None
@@ -258,6 +278,9 @@ class TerminalCanvas:
             self._print(f"[{header(self._view.root, time.time())}]\n", own_line=True)
             if self._view.ending:
                 self._print(f"{self._view.ending}\n")
+
+    def draw_again(self) -> None:
+        """Do nothing: what is printed stays."""
 
     def _say(self, run_id: str, text: str) -> None:
         if run_id != self._speaker:  # Members may speak at once.

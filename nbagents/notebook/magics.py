@@ -54,6 +54,8 @@ class AgentMagics(Magics):
         self.runs: deque[Run[Any]] = deque(maxlen=_KEPT_RUNS)
         self.shown: set[str] = set()
         """Runs that the cell under way has drawn already."""
+        self.canvases: dict[str, Canvas] = {}
+        """Where the last runs are drawn, by their ids."""
         self.beside: Callable[[RunStream[Any]], Canvas] | None = None
         """Draws each run in another place too."""
 
@@ -143,9 +145,10 @@ class AgentMagics(Magics):
         self, stream: RunStream[Any], runnable: Runnable[Any], *, quiet: bool = False
     ) -> Run[Any]:
         """Draw a run into the cell that calls, and remember it."""
+        canvas = canvas_for(self.shell, quiet=quiet)
+        canvases = [canvas]
         try:
             topology = runnable.topology() if runnable.is_team else None
-            canvases = [canvas_for(self.shell, quiet=quiet)]
             if self.beside is not None:
                 canvases.append(self.beside(stream))
             return await watch(stream, canvases, topology)
@@ -153,6 +156,9 @@ class AgentMagics(Magics):
             run = stream.run
             if run.events:
                 self.runs.append(run)
+                self.canvases[run.run_id] = canvas
+                while len(self.canvases) > _KEPT_RUNS:
+                    del self.canvases[next(iter(self.canvases))]
                 self.shown.add(run.run_id)
                 if run.status != "finished":
                     self.shell.displayhook.update_user_ns(run)

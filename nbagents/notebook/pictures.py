@@ -73,6 +73,7 @@ class LivePicture:
         self._timer: asyncio.TimerHandle | None = None
         self._earliest = 0.0
         self._frame = ""
+        self._last: dict[str, Any] = {}
 
     def touch(self, event: Any) -> None:
         """Draw soon if this event changes the picture."""
@@ -92,7 +93,12 @@ class LivePicture:
         except Exception:  # noqa: BLE001 - the run matters more
             _log.exception("The picture could not be laid out")
         finally:
-            self._handle.update(_bundle(self._view, self._topology, picture, time.time()), raw=True)
+            self._last = _bundle(self._view, self._topology, picture, time.time())
+            self.draw_again()
+
+    def draw_again(self) -> None:
+        """Draw what was drawn last once more."""
+        self._handle.update(self._last, raw=True)
 
     def _soon(self) -> None:
         if self._live and self._timer is None and self._layout.done():

@@ -167,6 +167,8 @@ class Kernel:
         self._replies: dict[str, dict[str, Any]] = {}
         self.comms: list[dict[str, Any]] = []
         """The content of each message of a comm, in the order of arrival."""
+        self.updates = 0
+        """How many displays were drawn again."""
 
     @property
     def alive(self) -> bool:
@@ -248,6 +250,7 @@ class Kernel:
         parent = message["parent_header"].get("msg_id", "")
         cell = self._cells.get(parent)
         if kind == "update_display_data":
+            self.updates += 1
             for output in self._displays.get(content["transient"]["display_id"], ()):
                 output.update(data=content["data"], metadata=content["metadata"])
         if kind.startswith("comm_"):

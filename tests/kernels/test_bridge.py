@@ -103,7 +103,7 @@ def test_a_question_is_answered_from_the_panel_while_the_cell_runs(page: Page, c
     asked = page.state["questions"][0]
     assert (asked["prompt"], asked["reason"]) == ("What colour?", "I paint")
     run = page.state["runs"][0]
-    assert (run["run_id"], run["status"]) == (asked["run_id"], "waiting")
+    assert (run["run_id"], run["status"]) == (asked["run_id"], "running")
     page.send(type="answer", run_id="nonsense", question_id="q1", answer="red")
     page.wait_for(lambda: page.heard[-1]["type"] == "refused")
     page.send(type="answer", run_id=asked["run_id"], question_id="q1", answer=["no", "text"])
@@ -140,6 +140,15 @@ def test_a_page_that_comes_later_is_told_all_so_far(page: Page):
     assert frame[RUN_MIME] == {**frame[RUN_MIME], "run_id": run_id, "live": True, "events": []}
     page.send(type="stop", run_id=run_id)
     cell.result()
+
+
+def test_a_page_that_has_missed_the_end_is_sent_it_again(page: Page):
+    page.kernel.execute("fast = Agent('fast', model=ScriptedModel('Done.', repeat=True))")
+    cell = page.kernel.execute("%ask fast hi", allow_stdin=True)
+    before = page.kernel.updates
+    page.send(type="watch", run_id=cell.outputs[0]["data"][RUN_MIME]["run_id"])
+    page.wait_for(lambda: page.kernel.updates == before + 1)
+    assert "Done." in cell.outputs[0]["data"]["text/plain"]
 
 
 def test_events_are_sent_once_and_in_order(page: Page):
