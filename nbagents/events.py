@@ -102,7 +102,7 @@ class RunStarted(_Stamp):
     declared: dict[str, Any] | None = None
     """In a session: what an agent had been, to tell when it goes on as another one."""
     replayed: bool = False
-    """The answers are recorded ones, and cost nothing."""
+    """The answers are recorded ones: what they had cost is not paid again."""
     type: Literal["run_started"] = "run_started"
 
 

@@ -6,7 +6,7 @@ import functools
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from pydantic_core import from_json, to_json
@@ -24,7 +24,6 @@ from nbagents.events import (
     was_interrupted,
 )
 from nbagents.messages import (
-    ZERO_USAGE,
     EncodedMessages,
     Message,
     ToolCallPart,
@@ -152,8 +151,8 @@ class Cassette:
                 self._models[name] = event.model, event.note
             elif isinstance(event, MessageFinished) and event.request is not None:
                 self._asked.append(_Asked(name, event.request, place))
-                kept = replace(event.message, usage=ZERO_USAGE)
-                self._messages.setdefault((name, event.request), _Tape()).takes.append(kept)
+                tape = self._messages.setdefault((name, event.request), _Tape())
+                tape.takes.append(event.message)
             elif isinstance(event, InputRequested):
                 questions[event.question_id] = event
             elif isinstance(event, InputReceived):

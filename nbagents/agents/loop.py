@@ -32,6 +32,7 @@ from nbagents.events import (
     interrupted_result,
 )
 from nbagents.messages import (
+    ZERO_USAGE,
     FilePart,
     Message,
     TextPart,
@@ -93,7 +94,7 @@ async def run_loop(ctx: RunContext, job: Job[T], messages: list[Message]) -> Res
             await ctx.keep()
         await ctx.emit(TurnStarted(turn))
         asked = requests.after(messages)
-        message = _replayed(job, asked) or await _ask_within_context(
+        message = _replayed(ctx, job, asked) or await _ask_within_context(
             ctx, job, request, messages, forcing, aside
         )
         calls = message.tool_calls
@@ -161,9 +162,14 @@ def _first_request(job: Job[Any]) -> ModelRequest:
     return replace(request, tools=(*specs, job.output.tool), tool_choice="required")
 
 
-def _replayed(job: Job[Any], request: str) -> Message | None:
+def _replayed(ctx: RunContext, job: Job[Any], request: str) -> Message | None:
+    """Answer from what was recorded, with what it had cost then."""
     cassette = playing()
-    return cassette.message(job.agent, request) if cassette else None
+    if cassette is None:
+        return None
+    message = cassette.message(job.agent, request)
+    ctx.spend(message.usage or ZERO_USAGE)
+    return message
 
 
 def _requests(job: Job[Any]) -> Requests:

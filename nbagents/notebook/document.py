@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, cast
 
+from nbagents.errors import UserError
 from nbagents.events import DurableEvent, Event, RunStarted, TextDelta, ThinkingDelta
+from nbagents.notebook.safe_markdown import clean
 from nbagents.notebook.wire import PictureStub, RunDocument, codec
+from nbagents.runnable import Run
 from nbagents.sessions.records import encode
+from nbagents.topology import LayoutUnavailable
 
-__all__ = ["document_of", "joined", "picture_stub", "placeholder"]
+__all__ = ["document_of", "joined", "picture_stub", "placeholder", "write_document"]
+
+_SUFFIX = ".nbagents.json"
 
 
 def document_of(
@@ -34,6 +42,26 @@ def document_of(
     pairs = [(cast("DurableEvent", event), None) for event in joined(events)]
     told = json.loads(encode(pairs), parse_constant=lambda _: None)
     return {**known, "events": told["events"]}
+
+
+def write_document(run: Run[Any], path: str | Path) -> Path:
+    """Write a run as a `.nbagents.json` file, which JupyterLab opens; return the path.
+
+    Raises `UserError` for another name, and when it cannot be written.
+    """
+    path = Path(path)
+    if not path.name.endswith(_SUFFIX):
+        raise UserError(f"A run is written to a file like run{_SUFFIX}, not to {str(path)!r}.")
+    picture: str | None = None
+    if (topology := run.topology()) is not None:
+        with contextlib.suppress(LayoutUnavailable):
+            picture = clean(topology.svg)
+    text = json.dumps(document_of(run.events, picture=picture), ensure_ascii=False)
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"{path} cannot be written: {error.strerror}.") from None
+    return path
 
 
 def placeholder(run_id: str) -> dict[str, Any]:

@@ -30,6 +30,7 @@ from nbagents.models.base import Settings
 from nbagents.notebook import commands
 from nbagents.notebook.arguments import parse
 from nbagents.notebook.cards import Table, agent_card, agents_table, runs_table
+from nbagents.notebook.document import write_document
 from nbagents.notebook.live import Canvas, canvas_for, watch
 from nbagents.notebook.namespace import Namespace, split
 from nbagents.notebook.prompts import expand
@@ -173,13 +174,19 @@ class AgentMagics(Magics):
     @no_var_expand
     @line_magic
     def runs(self, line: str) -> Table | Run[Any]:
-        """List the runs of this kernel; with a run's id, return that run."""
-        wanted = line.strip()
+        """List the runs of this kernel; with a run's id, return that run.
+
+        `%runs ID --to FILE.nbagents.json` writes it into a file, which JupyterLab opens.
+        """
+        wanted, to, path = (part.strip() for part in line.partition(" --to "))
         if not wanted:
             return runs_table(reversed(self.runs))
         known = {run.run_id: run for run in self.runs}
         if wanted not in known:
             raise unknown_name("run", wanted, known)
+        if to:
+            written = write_document(known[wanted], path)
+            return Table("", ("", ""), [("run", wanted), ("wrote", str(written))])
         return known[wanted]
 
     @no_var_expand

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Callable
 from itertools import pairwise
@@ -149,6 +150,19 @@ def test_a_page_that_has_missed_the_end_is_sent_it_again(page: Page):
     page.send(type="watch", run_id=cell.outputs[0]["data"][RUN_MIME]["run_id"])
     page.wait_for(lambda: page.kernel.updates == before + 1)
     assert "Done." in cell.outputs[0]["data"]["text/plain"]
+
+
+def test_a_run_is_written_to_a_file_of_its_own(page: Page):
+    page.kernel.execute("fast = Agent('fast', model=ScriptedModel('Done.', repeat=True))")
+    cell = page.kernel.execute("run = %ask fast hi")
+    saved = cell.outputs[0]["data"][RUN_MIME]
+    refused = page.kernel.execute(f"%runs {saved['run_id']} --to run.txt")
+    assert refused.error is not None
+    assert "like run.nbagents.json" in refused.error
+    page.kernel.execute(f"%runs {saved['run_id']} --to run.nbagents.json")
+    code = "import json; print(json.dumps(json.load(open('run.nbagents.json'))['events'][1]))"
+    read = page.kernel.execute(code)
+    assert json.loads(read.text) == saved["events"][1]
 
 
 def test_events_are_sent_once_and_in_order(page: Page):
