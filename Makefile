@@ -3,10 +3,13 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help lab tour check static fast test bench clean
+.PHONY: help lab tour check static fast test assets fresh bench clean
 
 PYTHON := .venv/bin/python
 PIP := $(PYTHON) -m pip --disable-pip-version-check --no-input
+# The newest node is that of .venv, for machines that have none, or an old one.
+JLPM := cd labextension && PATH="$(CURDIR)/.venv/bin:$$PATH" jlpm
+ASSETS := nbagents/labextension nbagents/notebook/static labextension/src/wire.ts labextension/src/wire.schema.json
 KERNELS := $(patsubst tests/kernels/%.txt,.cache/kernels/%/.ready,$(wildcard tests/kernels/*.txt))
 
 help:  ## list the commands
@@ -27,17 +30,30 @@ check: .venv/.test  ## the quick loop: format, lint, types, floors and the fast 
 	@$(MAKE) --no-print-directory --jobs=2 static fast
 
 test: .venv/.test $(KERNELS)  ## prove everything: real kernels, a real browser, a real model
-	@$(MAKE) --no-print-directory static
+	@$(MAKE) --no-print-directory static fresh
 	@.ci/system libgomp1 chromium
 	$(PYTHON) -m nbagents local smollm2-135m
 	$(PYTHON) -m nbagents local
 	$(PYTHON) -m pytest
 
+assets: labextension/node_modules/.ready  ## rebuild the JupyterLab extension, which is committed
+	$(PYTHON) labextension/schema.py
+	$(JLPM) types
+	$(JLPM) build:prod
+
+# The extension is checked, built again, and has to come out as it is committed, to the byte.
+fresh: labextension/node_modules/.ready
+	$(JLPM) check
+	@rm -rf .cache/assets && mkdir -p .cache/assets && cp -R --parents $(ASSETS) .cache/assets
+	@$(MAKE) --no-print-directory assets
+	@for each in $(ASSETS); do diff -r "$$each" ".cache/assets/$$each" \
+	  || { echo "The assets were old. They are built anew: commit them."; exit 1; }; done
+
 bench: .venv/.test  ## measure, and write docs/benchmarks.md
 	$(PYTHON) -m benchmarks --write
 
 clean:  ## remove all that these commands made here
-	rm -rf .venv .cache build dist .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf .venv .cache build dist labextension/node_modules labextension/lib .pytest_cache .ruff_cache .import_linter_cache
 
 static: .venv/.test
 	.venv/bin/ruff format --check
@@ -56,11 +72,12 @@ $(PYTHON):
 	python=$$(.ci/find-python) && "$$python" -m venv --clear .venv
 	$(PIP) install --upgrade "pip>=25.1"
 
-.venv/.lab: $(PYTHON) pyproject.toml
+# The name of the extension's files changes whenever it does.
+.venv/.lab: $(PYTHON) pyproject.toml nbagents/labextension/package.json
 	$(PIP) install --editable ".[local]" --group lab
 	@touch $@
 
-.venv/.test: $(PYTHON) pyproject.toml
+.venv/.test: $(PYTHON) pyproject.toml nbagents/labextension/package.json
 	$(PIP) install --editable ".[all]" --group lab --group test --group check
 	@touch $@
 
@@ -68,4 +85,8 @@ $(PYTHON):
 .cache/kernels/%/.ready: tests/kernels/%.txt pyproject.toml $(PYTHON)
 	$(PYTHON) -m venv --clear --without-pip $(@D)
 	$(PIP) --python $(@D)/bin/python install --editable ".[openai]" --requirement $<
+	@touch $@
+
+labextension/node_modules/.ready: labextension/package.json labextension/yarn.lock .venv/.test
+	$(JLPM) install --immutable
 	@touch $@

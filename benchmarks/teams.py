@@ -116,11 +116,12 @@ async def of_picture(work: Work, pairs: int) -> list[str]:
     shell.display_pub = Wire(parent=shell)
     agents = {f"n{i}": work.agent("slow/200/400").replaced(name=f"n{i}") for i in range(NODES)}
     graph = Graph("picture", agents, list(pairwise(agents)))
-    await watch(graph.stream(QUESTION), NotebookCanvas("text/html"), graph.topology())
+    await watch(graph.stream(QUESTION), [NotebookCanvas("text/html")], graph.topology())
     taken = [
         [
             await seconds(
-                lambda c=canvas: watch(graph.stream(QUESTION), c("text/html"), graph.topology()), 1
+                lambda c=canvas: watch(graph.stream(QUESTION), [c("text/html")], graph.topology()),
+                1,
             )
             for canvas in (Pictureless, NotebookCanvas)
         ]

@@ -138,14 +138,20 @@ class Cassette:
         self._asked: list[_Asked] = []
         self._messages: dict[tuple[str, str], _Tape[Message]] = {}
         self._calls: dict[tuple[str, str, bytes], _Tape[Played]] = {}
-        self._answers: dict[tuple[str, str], _Tape[InputReceived]] = {}
+        self._answers: dict[tuple[str, str], _Tape[InputReceived | None]] = {}
+        self._told: dict[str, int] = {}
+        """How far each run has been taken in: it may be saved again where it went on."""
         self._models: dict[str, tuple[str | None, str | None]] = {}
 
     def add(self, events: Sequence[DurableEvent], place: str) -> None:
         """Take in a tree of runs; `place` tells a person where it is saved, such as `cell 3`."""
         names = {event.run_id: event.name for event in events if isinstance(event, RunStarted)}
-        questions: dict[str, InputRequested] = {}
+        known = self._told.get(events[0].run_id, 0)
+        self._told[events[0].run_id] = max(event.seq for event in events)
+        answers = {event.question_id: event for event in events if isinstance(event, InputReceived)}
         for event in events:
+            if event.seq <= known:
+                continue
             name = names.get(event.run_id, "")
             if isinstance(event, RunStarted):
                 self._models[name] = event.model, event.note
@@ -154,13 +160,13 @@ class Cassette:
                 tape = self._messages.setdefault((name, event.request), _Tape())
                 tape.takes.append(event.message)
             elif isinstance(event, InputRequested):
-                questions[event.question_id] = event
-            elif isinstance(event, InputReceived):
-                asked = questions[event.question_id]
-                key = (asked.asker, asked.prompt)
-                self._answers.setdefault(key, _Tape()).takes.append(event)
+                # What was answered later, by code of another cell, is answered by it again.
+                answered = answers.get(event.question_id)
+                key = (event.asker, event.prompt)
+                self._answers.setdefault(key, _Tape()).takes.append(answered)
         for key, played in _calls(events, names):
-            self._calls.setdefault(key, _Tape()).takes.append(played)
+            if played.finished.seq > known:
+                self._calls.setdefault(key, _Tape()).takes.append(played)
 
     def model(self, name: str) -> tuple[str | None, str | None]:
         """Return which model had answered in the place of this agent, and the note on it."""

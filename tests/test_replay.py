@@ -196,3 +196,16 @@ async def test_a_question_that_nobody_had_answered_waits_again():
     again = await agent.replaced(model=Deaf()).run("go")
     assert again.status == first.status == "waiting"
     assert [question.prompt for question in again.questions] == ["Where?"]
+
+
+async def test_what_was_answered_in_a_later_cell_waits_for_that_cell_again():
+    steps = says(Say(calls=[("handoff_to_user", {"question": "Where?"})]), "Gone.")
+    agent = Agent("a", model=steps, tools=[handoff_to_user])
+    waiting = await agent.run("go")
+    cassette = Cassette()
+    cassette.add(waiting.events, "cell 1")
+    cassette.add((await waiting.resume(["there"])).events, "cell 2")
+    play(cassette)
+    again = await agent.replaced(model=Deaf()).run("go")
+    assert again.status == "waiting"
+    assert (await again.resume(["there"])).output == "Gone."

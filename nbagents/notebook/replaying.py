@@ -121,12 +121,14 @@ def write(replayed: Replayed, path: str | Path, to: str | Path | None = None) ->
 
 async def _execute(notebook: Any, path: Path, *, run_tools: bool) -> Any:
     """Run all cells in a kernel of its own; `path` is absolute."""
-    client = require("nbclient", "share").NotebookClient(
+    nbclient = require("nbclient", "share")
+    client = nbclient.NotebookClient(
         copy.deepcopy(notebook),
         kernel_name="python3",
         timeout=None,
         allow_errors=True,
         resources={"metadata": {"path": str(path.parent)}},
+        extra_arguments=["--log-level=ERROR"],  # ipykernel warns of its own sockets
     )
     code = _BEGIN.format(path=str(path), run_tools=run_tools)
     async with client.async_setup_kernel():
@@ -134,7 +136,11 @@ async def _execute(notebook: Any, path: Path, *, run_tools: bool) -> Any:
         if reply["content"]["status"] != "ok":
             raise UserError(f"The kernel could not begin the replay: {reply['content']['evalue']}")
         for index, cell in enumerate(client.nb.cells):
-            await client.async_execute_cell(cell, index)
+            try:
+                await client.async_execute_cell(cell, index)
+            except nbclient.exceptions.DeadKernelError:
+                name = _name(index + 1, cell)
+                raise UserError(f"The kernel died in {name}, so the rest was not run.") from None
     return client.nb
 
 
