@@ -32,7 +32,7 @@ You plan trips. To learn the weather in a city, ask forecaster.""",
     "run = %ask planner Ask forecaster how warm it is in Lisbon.",
     "run.output, run.usage.total_tokens",
 )
-OPEN_ALL = "document.querySelectorAll('.jp-OutputArea details').forEach(d => d.open = true)"
+CLOSED = ".nba-row[aria-expanded=false]"
 
 
 async def first_agent(notebook: Notebook) -> None:
@@ -42,7 +42,8 @@ async def first_agent(notebook: Notebook) -> None:
     await notebook.choose("View", "Appearance", "Show Left Sidebar")
     for index in range(len(CELLS)):
         await notebook.run(index, seconds=120)
-    await notebook.page.evaluate(OPEN_ALL)
+    while await notebook.page.locator(CLOSED).count():
+        await notebook.page.locator(CLOSED).first.click()
     await notebook.cell(0).select()
     panel = notebook.page.locator(".jp-NotebookPanel-notebook")
     await panel.screenshot(path=IMAGES / "first-agent.png")
@@ -72,8 +73,20 @@ async def team(notebook: Notebook, file: str, picture: str) -> None:
     await notebook.open(file)
     cell = notebook.cell(index(notebook, "run = %ask"))
     await cell.node.scroll_into_view_if_needed()
-    await cell.output.locator("img").first.wait_for()
+    await cell.output.locator(".nba-map svg").first.wait_for()
     await cell.node.screenshot(path=IMAGES / picture)
+    await notebook.close()
+
+
+async def viewer(notebook: Notebook) -> None:
+    """The viewer of a saved run of a team, with its time axis."""
+    await notebook.page.set_viewport_size({"width": 1180, "height": 1600})
+    await notebook.open("05-nesting.ipynb")
+    cell = notebook.cell(index(notebook, "run = %ask"))
+    await cell.node.scroll_into_view_if_needed()
+    await cell.output.get_by_role("button", name="Time").click()
+    await cell.output.get_by_role("button", name="Replay").click()
+    await cell.node.screenshot(path=IMAGES / "viewer.png")
     await notebook.close()
 
 
@@ -98,7 +111,7 @@ def index(notebook: Notebook, start: str) -> int:
 
 async def main() -> None:
     """Take all pictures, or those that are named: `python -m docs.pictures form swarm`."""
-    wanted = sys.argv[1:] or ["first-agent", "form", "swarm", "graph", "session"]
+    wanted = sys.argv[1:] or ["first-agent", "form", "swarm", "graph", "session", "viewer"]
     IMAGES.mkdir(exist_ok=True)
     lab = JupyterLab(Path(tempfile.mkdtemp()))
     try:
@@ -118,6 +131,8 @@ async def main() -> None:
                 await team(notebook, "04-graph.ipynb", "graph.png")
             if "session" in wanted:
                 await session(notebook)
+            if "viewer" in wanted:
+                await viewer(notebook)
             await browser.close()
     finally:
         lab.stop()
