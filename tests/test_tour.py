@@ -25,7 +25,7 @@ handle.update({"text/plain": "team (swarm)", "text/vnd.graphviz": "digraph {}"},
 display({"text/plain": "answer\\n[team ✓ finished]"}, raw=True)
 """
 
-LONGEST = {"01-first-agent": 22, "06-sessions": 23}
+LONGEST = {"01-first-agent": 22, "06-sessions": 23, "07-share-and-replay": 17}
 
 
 def shown(capsys, *texts: str) -> str:

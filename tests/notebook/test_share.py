@@ -172,15 +172,15 @@ def test_scripts_of_outputs_stay_where_jupyter_trusts_them_and_a_note_says_how(
     tmp_path, monkeypatch
 ):
     monkeypatch.setenv("JUPYTER_DATA_DIR", str(tmp_path / "data"))
-    plot = v4.new_output("display_data", {"text/html": "<script>draw()</script>"})
+    plot = v4.new_output("display_data", {"text/html": "<script>drawThePlot()</script>"})
     path = written(tmp_path / "n.ipynb", code("plot()", plot))
     first = share(path)
-    assert "draw()" not in first.page.read_text()
+    assert "drawThePlot()" not in first.page.read_text()
     assert "jupyter trust n.ipynb" in str(first)
     with NotebookNotary() as notary:
         notary.sign(nbformat.read(path, as_version=4))
     second = share(path)
-    assert "<script>draw()</script>" in second.page.read_text()
+    assert "<script>drawThePlot()</script>" in second.page.read_text()
     assert second.notes == ()
 
 
