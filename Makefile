@@ -1,5 +1,6 @@
 # Each command first sets up what it needs, says what it fetches, and asks nothing.
-# A second run is quick: what is set up is done again only when pyproject.toml has changed.
+# A second run is quick: what is set up is done again only when pyproject.toml or the built
+# JupyterLab extension has changed.
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -7,9 +8,11 @@
 
 PYTHON := .venv/bin/python
 PIP := $(PYTHON) -m pip --disable-pip-version-check --no-input
-# The newest node is that of .venv, for machines that have none, or an old one.
-JLPM := cd labextension && PATH="$(CURDIR)/.venv/bin:$$PATH" jlpm
-ASSETS := nbagents/labextension nbagents/notebook/static labextension/src/wire.ts labextension/src/wire.schema.json
+# The node of .venv, for machines that have none or an old one. It would trust its own list of
+# certificates only, where pip and git trust the system's.
+JLPM := cd labextension && PATH="$(CURDIR)/.venv/bin:$$PATH" NODE_USE_SYSTEM_CA=1 jlpm
+ASSETS := nbagents/labextension nbagents/notebook/static labextension/src/wire.ts \
+  labextension/src/wire.schema.json labextension/yarn.lock
 KERNELS := $(patsubst tests/kernels/%.txt,.cache/kernels/%/.ready,$(wildcard tests/kernels/*.txt))
 
 help:  ## list the commands
@@ -39,15 +42,18 @@ test: .venv/.test $(KERNELS)  ## prove everything: real kernels, a real browser,
 assets: labextension/node_modules/.ready  ## rebuild the JupyterLab extension, which is committed
 	$(PYTHON) labextension/schema.py
 	$(JLPM) types
-	$(JLPM) build:prod
+	$(JLPM) build
 
-# The extension is checked, built again, and has to come out as it is committed, to the byte.
+# The extension is checked, built again, and has to come out as it was, to the byte. Then its
+# times are put back too, so that nothing else is made anew.
 fresh: labextension/node_modules/.ready
 	$(JLPM) check
-	@rm -rf .cache/assets && mkdir -p .cache/assets && cp -R --parents $(ASSETS) .cache/assets
+	@rm -rf .cache/assets && mkdir -p .cache/assets
+	@tar -cf - $(ASSETS) | tar -xf - -C .cache/assets
 	@$(MAKE) --no-print-directory assets
-	@for each in $(ASSETS); do diff -r "$$each" ".cache/assets/$$each" \
-	  || { echo "The assets were old. They are built anew: commit them."; exit 1; }; done
+	@for each in $(ASSETS); do diff -r "$$each" ".cache/assets/$$each" >/dev/null \
+	  || { echo "$$each was old. It is built anew: commit it."; exit 1; }; done
+	@tar -cf - -C .cache/assets $(ASSETS) | tar -xf -
 
 bench: .venv/.test  ## measure, and write docs/benchmarks.md
 	$(PYTHON) -m benchmarks --write
@@ -87,6 +93,6 @@ $(PYTHON):
 	$(PIP) --python $(@D)/bin/python install --editable ".[openai]" --requirement $<
 	@touch $@
 
-labextension/node_modules/.ready: labextension/package.json labextension/yarn.lock .venv/.test
-	$(JLPM) install --immutable
+labextension/node_modules/.ready: labextension/package.json labextension/yarn.lock | .venv/.test
+	$(JLPM) install
 	@touch $@

@@ -1,6 +1,12 @@
 /* Bundle the viewer into one file that any page can hold: `node standalone.config.js`. */
 const path = require('path');
-const { rspack } = require('@rspack/core');
+const { Compilation, rspack } = require('@rspack/core');
+const licenses = require('../nbagents/labextension/static/third-party-licenses.json');
+
+// The page that holds the viewer is given away, and what it is made of asks to be named there.
+const notices = licenses.packages.map(
+  each => `${each.name} ${each.versionInfo} (${each.licenseId})\n\n${each.extractedText.trim()}`
+);
 
 const compiler = rspack({
   mode: 'production',
@@ -12,6 +18,13 @@ const compiler = rspack({
   module: {
     rules: [{ test: /\.css$/, use: ['style-loader', 'css-loader'], type: 'javascript/auto' }]
   },
+  plugins: [
+    new rspack.BannerPlugin({
+      banner: notices.join('\n\n'),
+      footer: true,
+      stage: Compilation.PROCESS_ASSETS_STAGE_REPORT
+    })
+  ],
   optimization: { moduleIds: 'named', chunkIds: 'named' },
   performance: { hints: false }
 });

@@ -1,11 +1,14 @@
 /** The fold: from the events of a run to the tree that is drawn. */
 import type { AnyEvent, Base, Item, QuestionItem, RunNode, RunStatus, ToolItem } from './tree';
-import type { InputReceived, InputRequested, Message, Usage } from './wire';
+import { newRun } from './tree';
+import type { InputReceived, InputRequested, Message, RunStarted, Usage } from './wire';
 
 const STOPS: Record<string, string> = {
   length: 'The answer was cut off: it reached its longest length.',
   filtered: "The vendor's content filter ended the answer."
 };
+/** What a message is made of. */
+const MADE: ReadonlySet<Item['kind']> = new Set(['text', 'file', 'tool']);
 const INTERRUPTED = 'Interrupted: the run was stopped before this tool answered.';
 
 /** All that is drawn of one tree of runs. Feed it every event, in order. */
@@ -19,6 +22,8 @@ export class Fold {
   readonly taken = new Map<string, [string, string]>();
   /** What ran, by its node in the topology. */
   readonly visits = new Map<string, (RunNode | ToolItem)[]>();
+  /** The nodes of the topology that are tools: they may be left unused. */
+  readonly toolPaths = new Set<string>();
   answered = 0;
   readonly runs = new Map<string, RunNode>();
   private readonly tools = new Map<string, ToolItem>();
@@ -99,37 +104,18 @@ export class Fold {
 
   /** Place something at the end of a run: its key is its place, however often it is folded anew. */
   private base(node: RunNode, event: { at: number }): Base {
-    return { key: `${node.key}.${node.items.length}`, at: event.at };
+    // Retries are told only while a run is under way, so they do not count.
+    return { key: `${node.key}.${node.items.length - node.retries}`, at: event.at };
   }
 
-  private open(event: Extract<AnyEvent, { type: 'run_started' }>): void {
+  private open(event: RunStarted): void {
     const parent = this.runs.get(event.parent_id ?? '');
-    const last = event.input.at(-1);
-    const node: RunNode = {
-      key: event.run_id,
-      at: event.at,
-      kind: 'run',
-      id: event.run_id,
-      name: event.name,
-      of: event.kind,
-      model: event.model ?? '',
-      note: event.note ?? '',
-      asked: last ? textOf(last) : '',
-      path: event.name,
-      parent,
-      status: 'asking',
-      reason: '',
-      error: '',
-      off: 0,
-      usage: { input_tokens: 0, output_tokens: 0, cached_tokens: 0, cost: '0' },
-      replayed: event.replayed,
-      items: [],
-      waiting: 0,
-      hasAsked: false,
-      leadsOn: false,
-      turnStart: 0,
-      calls: new Map()
-    };
+    const node = newRun(event, parent);
+    for (const { id, kind } of event.topology?.nodes ?? []) {
+      if (kind === 'tool') {
+        this.toolPaths.add(id);
+      }
+    }
     this.runs.set(node.id, node);
     if (!parent) {
       this.root ??= node;
@@ -195,7 +181,7 @@ export class Fold {
   /** Put the message in the place of its deltas; what happened on the way stays. */
   private finishMessage(node: RunNode, message: Message, event: { at: number }): void {
     const passing = node.items.splice(node.turnStart);
-    node.items.push(...passing.filter(item => item.kind === 'note'));
+    node.items.push(...passing.filter(item => !MADE.has(item.kind)));
     node.calls.clear();
     for (const part of message.parts) {
       const base = this.base(node, event);
@@ -261,10 +247,11 @@ export class Fold {
     }
     const wait = event.seconds >= 1 ? ` Again in ${event.seconds.toFixed(0)} s.` : ' Asked again.';
     const text = `Attempt ${event.attempt}: ${event.error}${wait}`;
-    const key = `${node.key}.a${event.attempt}.${node.turnStart}`;
+    const key = `${node.key}.retry${node.retries}`;
     const note = { key, at: event.at, kind: 'note' as const, text, resumed: false };
     node.items.splice(node.turnStart, 0, note);
     node.turnStart += 1;
+    node.retries += 1;
     node.status = 'asking';
   }
 
@@ -276,7 +263,7 @@ export class Fold {
     }
     const tool = this.tools.get(`${node.id} ${event.call_id ?? ''}`);
     const above = tool ?? node;
-    const key = `${above.key}.${above.items.length}`;
+    const { key } = tool ? { key: `${tool.key}.${tool.items.length}` } : this.base(node, event);
     const item: QuestionItem = { key, at: event.at, kind: 'question', asked: event, open: true };
     this.questions.set(event.question_id, { node, item });
     (above.items as Item[]).push(item);
@@ -332,10 +319,6 @@ export class Fold {
 
 function pick(event: { source: string; target: string; reason: string }) {
   return { source: event.source, target: event.target, reason: event.reason };
-}
-
-function textOf(message: Message): string {
-  return message.parts.map(part => (part.type === 'text' ? part.text : '')).join('');
 }
 
 function sum(one: Usage, other: Usage): Usage {

@@ -23,6 +23,13 @@ export function subscribe(runId: string, listener: Listener): () => void {
   };
 }
 
+/** Ask for the document again, if the run is shown and under way: more of it is known now. */
+export function refresh(runId: string): void {
+  if (listeners.has(runId)) {
+    watchers.forEach(watcher => watcher(runId));
+  }
+}
+
 /** List the runs that are shown and under way. */
 export function watched(): string[] {
   return [...listeners.keys()];

@@ -16,10 +16,8 @@ interface Drawn {
 export class Heights {
   private readonly known = new Map<string, number>();
 
-  set(key: string, height: number): boolean {
-    const changed = this.known.get(key) !== height;
+  set(key: string, height: number): void {
     this.known.set(key, height);
-    return changed;
   }
 
   of(key: string): number {
@@ -89,12 +87,13 @@ export class List {
     }
   }
 
-  /** Bring a row into sight, and give it the focus. */
-  reveal(key: string): void {
-    const index = this.keys.indexOf(key);
-    if (index < 0) {
-      return;
+  /** Bring the last of these that has a row into sight, and give it the focus; false if none has. */
+  reveal(trail: readonly string[]): boolean {
+    const key = trail.findLast(each => this.keys.includes(each));
+    if (key === undefined) {
+      return false;
     }
+    const index = this.keys.indexOf(key);
     if (this.isWindowed) {
       this.node.scrollTop = this.keys
         .slice(0, index)
@@ -106,6 +105,7 @@ export class List {
     const shown = this.drawn.get(key)?.element;
     shown?.scrollIntoView({ block: 'nearest' });
     shown?.focus({ preventScroll: true });
+    return true;
   }
 
   private place(): void {
@@ -117,9 +117,10 @@ export class List {
       ? this.heights.window(this.keys, scrollTop - MARGIN, scrollTop + height + MARGIN)
       : all;
     const wanted = this.rows.slice(seen.first, seen.last);
-    const focused = this.rows.find(row => row.key === this.current);
-    this.current = focused ? this.current : (this.rows[0]?.key ?? '');
     const kept = new Set(wanted.map(row => row.key));
+    if (!kept.has(this.current)) {
+      this.current = wanted[0]?.key ?? '';
+    }
     for (const [key, { element: gone }] of this.drawn) {
       if (!kept.has(key)) {
         gone.remove();
@@ -137,21 +138,24 @@ export class List {
       before = shown;
     }
     if (this.isWindowed) {
-      this.measure(wanted);
+      this.measure(wanted, seen.above);
     }
   }
 
-  private measure(rows: Row[]): void {
-    let changed = false;
-    const heights = rows.map(row => this.drawn.get(row.key)?.element.offsetHeight ?? GUESS);
-    rows.forEach((row, index) => {
-      changed = this.heights.set(row.key, heights[index]) || changed;
+  /** Learn how high these rows are; those in sight stay where they are. */
+  private measure(rows: Row[], above: number): void {
+    const { node, heights } = this;
+    const seen = node.scrollTop;
+    const measured = rows.map(row => this.drawn.get(row.key)?.element.offsetHeight ?? GUESS);
+    let [top, moved] = [above, 0];
+    rows.forEach(({ key }, index) => {
+      const guessed = heights.of(key);
+      top += guessed;
+      moved += top <= seen ? measured[index] - guessed : 0;
+      heights.set(key, measured[index]);
     });
-    if (changed) {
-      const { scrollTop, clientHeight } = this.node;
-      const [top, bottom] = [scrollTop - MARGIN, scrollTop + clientHeight + MARGIN];
-      const seen = this.heights.window(this.keys, top, bottom);
-      this.below.style.height = `${seen.below}px`;
+    if (moved) {
+      node.scrollTop = seen + moved;
     }
   }
 
@@ -194,6 +198,7 @@ export class List {
       return;
     }
     this.current = row.key;
+    this.place();
     if (row.open !== undefined) {
       this.toggle(row);
     }
@@ -247,7 +252,7 @@ export class List {
   private focus(index: number): void {
     const row = this.rows[Math.max(0, index)];
     if (!this.drawn.has(row.key)) {
-      this.reveal(row.key);
+      this.reveal([row.key]);
       this.drawn.get(row.key)?.element.classList.remove('nba-flash');
       return;
     }

@@ -3,7 +3,7 @@ import type { IRenderMime } from '@jupyterlab/rendermime-interfaces';
 import { Widget } from '@lumino/widgets';
 
 import { element } from './draw';
-import { type Listener, subscribe } from './hub';
+import { type Listener, refresh, subscribe } from './hub';
 import { Viewer } from './viewer';
 import type { RunDocument } from './wire';
 
@@ -83,8 +83,20 @@ class RunRenderer extends Widget implements IRenderMime.IRenderer, Listener {
 
 /** The viewer shows the picture of its run; here it would stand twice. */
 class PictureRenderer extends Widget implements IRenderMime.IRenderer {
-  async renderModel(): Promise<void> {
+  private runId = '';
+
+  constructor(private readonly mimeType: string) {
+    super();
     this.addClass('nba-shown-elsewhere');
+  }
+
+  async renderModel(model: IRenderMime.IMimeModel): Promise<void> {
+    const { run_id: runId = '' } = (model.data[this.mimeType] ?? {}) as { run_id?: string };
+    if (this.runId !== runId) {
+      // It is laid out beside the run: a document that came before is without it.
+      this.runId = runId;
+      refresh(runId);
+    }
   }
 }
 
@@ -120,7 +132,7 @@ const picture: IRenderMime.IExtension = {
     safe: true,
     mimeTypes: [PICTURE_MIME],
     defaultRank: 10,
-    createRenderer: () => new PictureRenderer()
+    createRenderer: options => new PictureRenderer(options.mimeType)
   },
   rank: 10,
   dataType: 'json'

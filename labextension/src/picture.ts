@@ -9,7 +9,7 @@ const ELEMENTS = new Set(
 );
 const ATTRIBUTES = new Set(
   (
-    'id class d x y x1 y1 x2 y2 cx cy r rx ry dx dy width height points viewBox transform fill ' +
+    'd x y x1 y1 x2 y2 cx cy r rx ry dx dy width height points viewBox transform fill ' +
     'fill-opacity stroke stroke-width stroke-dasharray stroke-linecap opacity font-size ' +
     'font-family font-weight text-anchor role aria-label data-node data-from data-to'
   ).split(' ')
@@ -44,24 +44,35 @@ const OF_TOOLS: Record<string, Status> = {
   stopped: 'stopped'
 };
 
+let pictures = 0;
+
 /** Keep of an SVG what draws, and nothing that acts or loads; undefined when it is none. */
 export function safe(source: string): SVGSVGElement | undefined {
   const parsed = new DOMParser().parseFromString(source, 'image/svg+xml').documentElement;
-  return parsed.localName === 'svg' ? (copied(parsed) as SVGSVGElement) : undefined;
+  pictures += 1;
+  return parsed.localName === 'svg'
+    ? (copied(parsed, `nba-${pictures}-`) as SVGSVGElement)
+    : undefined;
 }
 
-function copied(from: Element): SVGElement {
+/** Copy what is allowed; its ids are made its own, so that they name nothing else in the page. */
+function copied(from: Element, prefix: string): SVGElement {
   const made = document.createElementNS(SVG, from.localName);
   for (const { name, value } of from.attributes) {
-    const inside = from.localName === 'use' && name === 'href' && value.startsWith('#');
-    if (inside || (ATTRIBUTES.has(name) && !/url\s*\(|[\\]/i.test(value))) {
+    if (name === 'id') {
+      made.id = prefix + value;
+    } else if (name === 'href' && from.localName === 'use' && value.startsWith('#')) {
+      made.setAttribute(name, `#${prefix}${value.slice(1)}`);
+    } else if (ATTRIBUTES.has(name) && !/url\s*\(|[\\]/i.test(value)) {
       made.setAttribute(name, value);
     }
   }
   for (const child of from.childNodes) {
     if (child instanceof Element) {
-      if (child.namespaceURI === SVG && ELEMENTS.has(child.localName)) {
-        made.append(copied(child));
+      // What is used could use itself, or so much that drawing never ends.
+      const endless = child.localName === 'use' && child.closest('[id]');
+      if (child.namespaceURI === SVG && ELEMENTS.has(child.localName) && !endless) {
+        made.append(copied(child, prefix));
       }
     } else if (child.nodeType === Node.TEXT_NODE) {
       made.append(child.textContent ?? '');
@@ -147,16 +158,18 @@ function fit(group: SVGGElement): void {
 }
 
 function standing(fold: Fold, path: string, over: boolean, now: number) {
-  const visits = fold.visits.get(path);
-  if (visits) {
-    return visited(visits, now);
+  const all = fold.visits.get(path);
+  if (all) {
+    // A call that has opened a run is told once.
+    const runs = all.filter(visit => visit.kind === 'run');
+    return visited(runs.length ? runs : all, now);
   }
   if (path === 'human') {
     const waits = !over && (fold.root?.waiting ?? 0) > 0;
     const status: Status = waits ? 'waiting' : fold.answered ? 'done' : 'pending';
     return { status, told: [WORDS[status], fold.answered || ''].join(' ').trim() };
   }
-  const status: Status = over ? 'skipped' : 'pending';
+  const status: Status = over && !fold.toolPaths.has(path) ? 'skipped' : 'pending';
   return { status, told: WORDS[status] };
 }
 

@@ -10,7 +10,10 @@ const LANE = 18;
 const MOST_LANES = 60;
 /** Bars closer than this, in thousandths of the whole, become one. */
 const NEAR = 2;
-const TICKS = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600];
+const TICKS = [
+  0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600,
+  1800, 3600
+];
 
 export interface Bar {
   key: string;
@@ -137,8 +140,11 @@ export class Timeline {
     }
     right.append(axis(span), drawing(shown, from, span));
     const more = lanes.length - shown.length;
+    const focused = this.node.querySelector<SVGElement>('.nba-bar:focus')?.dataset.key;
     const rest = more > 0 ? [element('div', 'nba-quiet', `and ${more} lanes more`)] : [];
     this.node.replaceChildren(left, right, ...rest);
+    const bars = [...right.querySelectorAll<SVGElement>('.nba-bar')];
+    bars.find(({ dataset }) => focused && dataset.key === focused)?.focus();
   }
 }
 
@@ -147,7 +153,7 @@ function axis(span: number): HTMLElement {
   const made = element('div', 'nba-axis');
   made.setAttribute('aria-hidden', 'true');
   for (let at = 0; at <= span; at += step) {
-    const tick = element('span', '', step < 1 ? `${Number(at.toFixed(2))} s` : seconds(at));
+    const tick = element('span', '', step < 1 ? `${Number(at.toFixed(3))} s` : seconds(at));
     tick.style.left = `${(100 * at) / span}%`;
     made.append(tick);
   }

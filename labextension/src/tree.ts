@@ -1,5 +1,14 @@
 /** The tree that is drawn: runs, and what happened in them. */
-import type { Durable, Events, FilePart, InputReceived, InputRequested, Usage } from './wire';
+import type {
+  Durable,
+  Events,
+  FilePart,
+  InputReceived,
+  InputRequested,
+  Message,
+  RunStarted,
+  Usage
+} from './wire';
 
 export type AnyEvent = Events['events'][number] | Durable;
 export type RunStatus = 'asking' | 'answering' | 'finished' | 'limited' | 'failed' | 'stopped';
@@ -88,8 +97,47 @@ export interface RunNode extends Base {
   hasAsked: boolean;
   /** A graph went on from here. */
   leadsOn: boolean;
+  /** Index of the first item of the message that is being made. */
   turnStart: number;
+  /** How often the model was asked again. */
+  retries: number;
+  /** The calls of the message that is being made, by their index. */
   calls: Map<number, ToolItem>;
 }
 
 export type Item = TextItem | FileItem | NoteItem | HandoffItem | QuestionItem | ToolItem | RunNode;
+
+/** Make the node of a run that has just begun. */
+export function newRun(event: RunStarted, parent: RunNode | undefined): RunNode {
+  const last = event.input.at(-1);
+  return {
+    key: event.run_id,
+    at: event.at,
+    kind: 'run',
+    id: event.run_id,
+    name: event.name,
+    of: event.kind,
+    model: event.model ?? '',
+    note: event.note ?? '',
+    asked: last ? textOf(last) : '',
+    path: event.name,
+    parent,
+    status: 'asking',
+    reason: '',
+    error: '',
+    off: 0,
+    usage: { input_tokens: 0, output_tokens: 0, cached_tokens: 0, cost: '0' },
+    replayed: Boolean(event.replayed),
+    items: [],
+    waiting: 0,
+    hasAsked: false,
+    leadsOn: false,
+    turnStart: 0,
+    retries: 0,
+    calls: new Map()
+  };
+}
+
+function textOf(message: Message): string {
+  return message.parts.map(part => (part.type === 'text' ? part.text : '')).join('');
+}

@@ -5,13 +5,12 @@ import type { AnyEvent } from './tree';
 import { List } from './list';
 import { Picture } from './picture';
 import { type Row, rowsOf, type Show } from './rows';
+import { problemOf, sound } from './sound';
 import { asText } from './text';
 import { Timeline } from './timeline';
 import { facts, ofRun, seconds } from './words';
 import type { RunDocument } from './wire';
 
-/** The version of documents that this viewer knows. */
-export const VERSION = 1;
 const SHOWS: [Show, string][] = [
   ['all', 'Everything'],
   ['text', 'Text'],
@@ -29,6 +28,8 @@ export class Viewer {
   private readonly bar = element('div', 'nba-bar-of-tools');
   private readonly problem = element('p', 'nba-problem');
   private readonly finder = element('div', 'nba-finder');
+  private readonly input = element('input', 'nba-input');
+  private readonly select = element('select', 'nba-input');
   private readonly replay = element('div', 'nba-replay');
   private readonly slider = element('input', 'nba-slider');
   private readonly place = element('span', 'nba-quiet');
@@ -76,10 +77,10 @@ export class Viewer {
     this.document = document;
     this.events = sound(document.events);
     this.fold = folded(this.events);
-    if (document.picture) {
+    if (typeof document.picture === 'string') {
       this.picture.set(document.picture);
     }
-    const hasPicture = Boolean(document.picture && this.picture.node.firstChild);
+    const hasPicture = this.picture.node.hasChildNodes();
     this.button('Map').hidden = !hasPicture;
     if (hasPicture && !before?.picture) {
       this.set('Map', this.picture.node, true);
@@ -114,7 +115,11 @@ export class Viewer {
   private later(): void {
     this.frame ||= requestAnimationFrame(() => {
       this.frame = 0;
-      this.draw();
+      try {
+        this.draw();
+      } catch (error) {
+        this.tell(`This run cannot be shown: ${String(error)}`);
+      }
     });
   }
 
@@ -163,7 +168,7 @@ export class Viewer {
   }
 
   private drawEnding(): void {
-    const told = this.document?.ending ?? '';
+    const told = String(this.document?.ending ?? '');
     this.ending.hidden = !told || this.position !== undefined;
     const [words, code] = told.split(GO_ON);
     const inside = code === undefined ? [words] : [words + GO_ON, element('code', '', code)];
@@ -220,13 +225,14 @@ export class Viewer {
     this.button(name).setAttribute('aria-pressed', String(shown));
     this.node.classList.toggle(`nba-with-${name.toLowerCase()}`, shown);
     if (name === 'Find' && !shown) {
-      this.search = '';
+      this.search = this.input.value = '';
       this.show = 'all';
+      this.select.value = 'all';
     }
   }
 
   private finderBar(): void {
-    const input = element('input', 'nba-input');
+    const { input, select } = this;
     input.type = 'search';
     input.placeholder = 'Find in this run';
     input.setAttribute('aria-label', 'Find in this run');
@@ -234,7 +240,6 @@ export class Viewer {
       this.search = input.value.trim().toLowerCase();
       this.later();
     });
-    const select = element('select', 'nba-input');
     select.setAttribute('aria-label', 'Show');
     select.append(...SHOWS.map(([value, words]) => new Option(words, value)));
     select.addEventListener('change', () => {
@@ -302,19 +307,28 @@ export class Viewer {
 
   /** Go to the part of the tree that a node of the picture stands for. */
   private goTo(path: string): void {
-    const visit = this.fold.visits.get(path)?.at(-1);
+    const visits = this.fold.visits.get(path);
+    // A run that was called as a tool stands in the row of its call.
+    const visit = visits?.findLast(each => each.kind === 'tool') ?? visits?.at(-1);
     if (visit) {
       this.reveal(visit.key);
     }
   }
 
-  private reveal(key: string): void {
-    for (const above of trail(this.fold, key)) {
-      this.opened.set(above, true);
+  private reveal(wanted: string): void {
+    const { root } = this.fold;
+    // The outermost run has no row of its own: its head is the viewer's.
+    const key = wanted === root?.key ? (root.items[0]?.key ?? wanted) : wanted;
+    const trail = [...trailOf(this.fold, key), key];
+    if (key === wanted) {
+      trail.forEach(each => this.opened.set(each, true));
     }
-    this.opened.set(key, true);
     this.draw();
-    this.list.reveal(key);
+    if (!this.list.reveal(trail) && !this.finder.hidden) {
+      this.set('Find', this.finder, false);
+      this.draw();
+      this.list.reveal(trail);
+    }
   }
 }
 
@@ -329,34 +343,8 @@ function folded(events: readonly AnyEvent[]): Fold {
   return fold;
 }
 
-/** Keep what looks like events: a document may be broken, or from another version. */
-function sound(events: unknown): AnyEvent[] {
-  const all: unknown[] = Array.isArray(events) ? events : [];
-  const [started, finished] = ['run_started', 'message_finished'];
-  return all.filter((event): event is AnyEvent => {
-    const known = event as Record<string, unknown> | null;
-    if (typeof known?.type !== 'string' || typeof known.run_id !== 'string') {
-      return false;
-    }
-    const input = known.type !== started || Array.isArray(known.input);
-    const message = known.message as { parts?: unknown } | undefined;
-    return input && (known.type !== finished || Array.isArray(message?.parts));
-  });
-}
-
-function problemOf(document: RunDocument, known: number): string {
-  const all = Array.isArray(document.events) ? document.events.length : 0;
-  if (document.version > VERSION) {
-    return `This was written by a newer version of nbagents (format ${document.version}); what is known of it is shown.`;
-  }
-  if (known < all || document.version === undefined) {
-    return `${all - known || 'Some'} of ${all} events cannot be read; the others are shown.`;
-  }
-  return document.live || known ? '' : 'There are no events in this document.';
-}
-
 /** List the keys of what something lies in, from the outside. */
-function trail(fold: Fold, key: string): string[] {
+function trailOf(fold: Fold, key: string): string[] {
   const found: string[] = [];
   const look = (items: readonly { key: string; kind: string }[], above: string[]): boolean =>
     items.some(item => {

@@ -1,5 +1,5 @@
-"use strict";(self.rspackChunk_nbagents_labextension=self.rspackChunk_nbagents_labextension||[]).push([["style_index_js"],{"./node_modules/css-loader/dist/cjs.js!./style/index.css"(n,e,a){var o=a("./node_modules/css-loader/dist/runtime/noSourceMaps.js"),r=a.n(o),t=a("./node_modules/css-loader/dist/runtime/api.js"),i=a.n(t),s=a("./node_modules/css-loader/dist/cjs.js!./style/viewer.css"),b=a("./node_modules/css-loader/dist/cjs.js!./style/panel.css"),d=i()(r());d.i(s.A),d.i(b.A),d.push([n.id,`
-`,""]),a.d(e,{},{A:d})},"./node_modules/css-loader/dist/cjs.js!./style/panel.css"(n,e,a){var o=a("./node_modules/css-loader/dist/runtime/noSourceMaps.js"),r=a.n(o),t=a("./node_modules/css-loader/dist/runtime/api.js"),i=a.n(t),s=a("./node_modules/css-loader/dist/cjs.js!../nbagents/notebook/forms/form.css"),b=i()(r());b.i(s.A),b.push([n.id,`.nbagents-panel {
+"use strict";(self.rspackChunk_nbagents_labextension=self.rspackChunk_nbagents_labextension||[]).push([["style_index_js"],{"./node_modules/css-loader/dist/cjs.js!./style/index.css"(n,e,a){var o=a("./node_modules/css-loader/dist/runtime/noSourceMaps.js"),r=a.n(o),t=a("./node_modules/css-loader/dist/runtime/api.js"),i=a.n(t),s=a("./node_modules/css-loader/dist/cjs.js!./style/viewer.css"),d=a("./node_modules/css-loader/dist/cjs.js!./style/panel.css"),b=i()(r());b.i(s.A),b.i(d.A),b.push([n.id,`
+`,""]),a.d(e,{},{A:b})},"./node_modules/css-loader/dist/cjs.js!./style/panel.css"(n,e,a){var o=a("./node_modules/css-loader/dist/runtime/noSourceMaps.js"),r=a.n(o),t=a("./node_modules/css-loader/dist/runtime/api.js"),i=a.n(t),s=a("./node_modules/css-loader/dist/cjs.js!../nbagents/notebook/forms/form.css"),d=i()(r());d.i(s.A),d.push([n.id,`.nbagents-panel {
   --nb-warn: var(--jp-warn-color0, #e65100);
   --nb-muted: var(--jp-ui-font-color2, rgba(0, 0, 0, 0.6));
   overflow: auto;
@@ -292,7 +292,7 @@
     animation-timing-function: steps(1, end);
   }
 }
-`,""]),a.d(e,{},{A:b})},"./node_modules/css-loader/dist/cjs.js!./style/viewer.css"(n,e,a){var o=a("./node_modules/css-loader/dist/runtime/noSourceMaps.js"),r=a.n(o),t=a("./node_modules/css-loader/dist/runtime/api.js"),i=(a.n(t))()(r());i.push([n.id,`/* The viewer of a run. Colours are JupyterLab's; elsewhere those behind the commas hold. */
+`,""]),a.d(e,{},{A:d})},"./node_modules/css-loader/dist/cjs.js!./style/viewer.css"(n,e,a){var o=a("./node_modules/css-loader/dist/runtime/noSourceMaps.js"),r=a.n(o),t=a("./node_modules/css-loader/dist/runtime/api.js"),i=(a.n(t))()(r());i.push([n.id,`/* The viewer of a run. Colours are JupyterLab's; elsewhere those behind the commas hold. */
 
 .nba-viewer {
   --nba-ink: var(--jp-ui-font-color1, light-dark(#1f2328, #e6e6e6));
@@ -516,15 +516,20 @@
 .nba-row[aria-expanded]::before {
   content: '';
   position: absolute;
-  left: calc(var(--nba-depth) * 18px + 3px);
-  top: 0.72em;
-  border: 4px solid transparent;
-  border-left: 5px solid var(--nba-faint);
-  border-right: none;
+  left: calc(var(--nba-depth) * 18px + 4px);
+  top: 0.58em;
+  width: 6px;
+  height: 8px;
+  background: var(--nba-faint);
+  clip-path: polygon(0 0, 100% 50%, 0 100%);
 }
 
 .nba-row[aria-expanded='true']::before {
   transform: rotate(90deg);
+}
+
+.nba-viewer .nba-row:focus-visible {
+  outline-offset: -2px;
 }
 
 .nba-row[aria-level='1']:not([aria-expanded]) {
@@ -701,10 +706,8 @@
   gap: 0 10px;
   padding: 2px 6px 6px 0;
   font-size: 0.8em;
-}
-
-.nba-axis-space {
-  display: none;
+  max-height: 330px;
+  overflow: auto;
 }
 
 .nba-lanes {
@@ -729,7 +732,7 @@
 .nba-axis {
   position: relative;
   height: 18px;
-  margin-right: 30px;
+  overflow: hidden;
   color: var(--nba-faint);
 }
 
@@ -759,6 +762,9 @@
 }
 .nba-bar-bad {
   fill: var(--nba-red);
+  stroke: var(--nba-ink);
+  stroke-dasharray: 3 2;
+  vector-effect: non-scaling-stroke;
 }
 .nba-bar-tool {
   opacity: 0.6;
@@ -773,7 +779,13 @@
 
 @media (forced-colors: active) {
   .nba-button[aria-pressed='true'] {
-    border-color: Highlight;
+    forced-color-adjust: none;
+    color: HighlightText;
+    background: Highlight;
+  }
+  .nba-row[aria-expanded]::before {
+    forced-color-adjust: none;
+    background: CanvasText;
   }
   .nba-map svg {
     forced-color-adjust: none;
@@ -781,6 +793,10 @@
   }
   .nba-bar {
     fill: CanvasText;
+  }
+  .nba-bar-bad {
+    fill: Canvas;
+    stroke: CanvasText;
   }
 }
 
@@ -978,4 +994,4 @@
 .nbagents-form .nb-quiet { margin-left: auto; border-color: transparent; background: none; color: var(--nb-muted); }
 .nbagents-form.nb-gone { border-left-color: var(--nb-line); }
 .nbagents-form.nb-gone .nb-sign, .nbagents-form.nb-gone .nb-dot { visibility: hidden; }
-`,""]),a.d(e,{},{A:i})},"./node_modules/css-loader/dist/runtime/api.js"(n){n.exports=function(n){var e=[];return e.toString=function(){return this.map(function(e){var a="",o=void 0!==e[5];return e[4]&&(a+="@supports (".concat(e[4],") {")),e[2]&&(a+="@media ".concat(e[2]," {")),o&&(a+="@layer".concat(e[5].length>0?" ".concat(e[5]):""," {")),a+=n(e),o&&(a+="}"),e[2]&&(a+="}"),e[4]&&(a+="}"),a}).join("")},e.i=function(n,a,o,r,t){"string"==typeof n&&(n=[[null,n,void 0]]);var i={};if(o)for(var s=0;s<this.length;s++){var b=this[s][0];null!=b&&(i[b]=!0)}for(var d=0;d<n.length;d++){var l=[].concat(n[d]);o&&i[l[0]]||(void 0!==t&&(void 0===l[5]||(l[1]="@layer".concat(l[5].length>0?" ".concat(l[5]):""," {").concat(l[1],"}")),l[5]=t),a&&(l[2]&&(l[1]="@media ".concat(l[2]," {").concat(l[1],"}")),l[2]=a),r&&(l[4]?(l[1]="@supports (".concat(l[4],") {").concat(l[1],"}"),l[4]=r):l[4]="".concat(r)),e.push(l))}},e}},"./node_modules/css-loader/dist/runtime/noSourceMaps.js"(n){n.exports=function(n){return n[1]}},"./node_modules/style-loader/dist/runtime/injectStylesIntoStyleTag.js"(n){var e=[];function a(n){for(var a=-1,o=0;o<e.length;o++)if(e[o].identifier===n){a=o;break}return a}function o(n,o){for(var r={},t=[],i=0;i<n.length;i++){var s=n[i],b=o.base?s[0]+o.base:s[0],d=r[b]||0,l="".concat(b," ").concat(d);r[b]=d+1;var p=a(l),c={css:s[1],media:s[2],sourceMap:s[3],supports:s[4],layer:s[5]};if(-1!==p)e[p].references++,e[p].updater(c);else{var g=function(n,e){var a=e.domAPI(e);return a.update(n),function(e){e?(e.css!==n.css||e.media!==n.media||e.sourceMap!==n.sourceMap||e.supports!==n.supports||e.layer!==n.layer)&&a.update(n=e):a.remove()}}(c,o);o.byIndex=i,e.splice(i,0,{identifier:l,updater:g,references:1})}t.push(l)}return t}n.exports=function(n,r){var t=o(n=n||[],r=r||{});return function(n){n=n||[];for(var i=0;i<t.length;i++){var s=a(t[i]);e[s].references--}for(var b=o(n,r),d=0;d<t.length;d++){var l=a(t[d]);0===e[l].references&&(e[l].updater(),e.splice(l,1))}t=b}}},"./node_modules/style-loader/dist/runtime/insertBySelector.js"(n){var e={};n.exports=function(n,a){var o=function(n){if(void 0===e[n]){var a=document.querySelector(n);if(window.HTMLIFrameElement&&a instanceof window.HTMLIFrameElement)try{a=a.contentDocument.head}catch(n){a=null}e[n]=a}return e[n]}(n);if(!o)throw Error("Couldn't find a style target. This probably means that the value for the 'insert' parameter is invalid.");o.appendChild(a)}},"./node_modules/style-loader/dist/runtime/insertStyleElement.js"(n){n.exports=function(n){var e=document.createElement("style");return n.setAttributes(e,n.attributes),n.insert(e,n.options),e}},"./node_modules/style-loader/dist/runtime/setAttributesWithoutAttributes.js"(n,e,a){n.exports=function(n){var e=a.nc;e&&n.setAttribute("nonce",e)}},"./node_modules/style-loader/dist/runtime/styleDomAPI.js"(n){n.exports=function(n){if("u"<typeof document)return{update:function(){},remove:function(){}};var e=n.insertStyleElement(n);return{update:function(a){var o,r,t;o="",a.supports&&(o+="@supports (".concat(a.supports,") {")),a.media&&(o+="@media ".concat(a.media," {")),(r=void 0!==a.layer)&&(o+="@layer".concat(a.layer.length>0?" ".concat(a.layer):""," {")),o+=a.css,r&&(o+="}"),a.media&&(o+="}"),a.supports&&(o+="}"),(t=a.sourceMap)&&"u">typeof btoa&&(o+="\n/*# sourceMappingURL=data:application/json;base64,".concat(btoa(unescape(encodeURIComponent(JSON.stringify(t))))," */")),n.styleTagTransform(o,e,n.options)},remove:function(){var n;null===(n=e).parentNode||n.parentNode.removeChild(n)}}}},"./node_modules/style-loader/dist/runtime/styleTagTransform.js"(n){n.exports=function(n,e){if(e.styleSheet)e.styleSheet.cssText=n;else{for(;e.firstChild;)e.removeChild(e.firstChild);e.appendChild(document.createTextNode(n))}}},"./style/index.js"(n,e,a){var o=a("./node_modules/style-loader/dist/runtime/injectStylesIntoStyleTag.js"),r=a.n(o),t=a("./node_modules/style-loader/dist/runtime/styleDomAPI.js"),i=a.n(t),s=a("./node_modules/style-loader/dist/runtime/insertBySelector.js"),b=a.n(s),d=a("./node_modules/style-loader/dist/runtime/setAttributesWithoutAttributes.js"),l=a.n(d),p=a("./node_modules/style-loader/dist/runtime/insertStyleElement.js"),c=a.n(p),g=a("./node_modules/style-loader/dist/runtime/styleTagTransform.js"),m=a.n(g),f=a("./node_modules/css-loader/dist/cjs.js!./style/index.css"),u={};u.styleTagTransform=m(),u.setAttributes=l(),u.insert=b().bind(null,"head"),u.domAPI=i(),u.insertStyleElement=c(),r()(f.A,u),f.A&&f.A.locals&&f.A.locals}}]);
+`,""]),a.d(e,{},{A:i})},"./node_modules/css-loader/dist/runtime/api.js"(n){n.exports=function(n){var e=[];return e.toString=function(){return this.map(function(e){var a="",o=void 0!==e[5];return e[4]&&(a+="@supports (".concat(e[4],") {")),e[2]&&(a+="@media ".concat(e[2]," {")),o&&(a+="@layer".concat(e[5].length>0?" ".concat(e[5]):""," {")),a+=n(e),o&&(a+="}"),e[2]&&(a+="}"),e[4]&&(a+="}"),a}).join("")},e.i=function(n,a,o,r,t){"string"==typeof n&&(n=[[null,n,void 0]]);var i={};if(o)for(var s=0;s<this.length;s++){var d=this[s][0];null!=d&&(i[d]=!0)}for(var b=0;b<n.length;b++){var l=[].concat(n[b]);o&&i[l[0]]||(void 0!==t&&(void 0===l[5]||(l[1]="@layer".concat(l[5].length>0?" ".concat(l[5]):""," {").concat(l[1],"}")),l[5]=t),a&&(l[2]&&(l[1]="@media ".concat(l[2]," {").concat(l[1],"}")),l[2]=a),r&&(l[4]?(l[1]="@supports (".concat(l[4],") {").concat(l[1],"}"),l[4]=r):l[4]="".concat(r)),e.push(l))}},e}},"./node_modules/css-loader/dist/runtime/noSourceMaps.js"(n){n.exports=function(n){return n[1]}},"./style/index.css"(n,e,a){var o=a("./node_modules/style-loader/dist/runtime/injectStylesIntoStyleTag.js"),r=a.n(o),t=a("./node_modules/style-loader/dist/runtime/styleDomAPI.js"),i=a.n(t),s=a("./node_modules/style-loader/dist/runtime/insertBySelector.js"),d=a.n(s),b=a("./node_modules/style-loader/dist/runtime/setAttributesWithoutAttributes.js"),l=a.n(b),p=a("./node_modules/style-loader/dist/runtime/insertStyleElement.js"),c=a.n(p),g=a("./node_modules/style-loader/dist/runtime/styleTagTransform.js"),f=a.n(g),m=a("./node_modules/css-loader/dist/cjs.js!./style/index.css"),u={};u.styleTagTransform=f(),u.setAttributes=l(),u.insert=d().bind(null,"head"),u.domAPI=i(),u.insertStyleElement=c(),r()(m.A,u),m.A&&m.A.locals&&m.A.locals},"./node_modules/style-loader/dist/runtime/injectStylesIntoStyleTag.js"(n){var e=[];function a(n){for(var a=-1,o=0;o<e.length;o++)if(e[o].identifier===n){a=o;break}return a}function o(n,o){for(var r={},t=[],i=0;i<n.length;i++){var s=n[i],d=o.base?s[0]+o.base:s[0],b=r[d]||0,l="".concat(d," ").concat(b);r[d]=b+1;var p=a(l),c={css:s[1],media:s[2],sourceMap:s[3],supports:s[4],layer:s[5]};if(-1!==p)e[p].references++,e[p].updater(c);else{var g=function(n,e){var a=e.domAPI(e);return a.update(n),function(e){e?(e.css!==n.css||e.media!==n.media||e.sourceMap!==n.sourceMap||e.supports!==n.supports||e.layer!==n.layer)&&a.update(n=e):a.remove()}}(c,o);o.byIndex=i,e.splice(i,0,{identifier:l,updater:g,references:1})}t.push(l)}return t}n.exports=function(n,r){var t=o(n=n||[],r=r||{});return function(n){n=n||[];for(var i=0;i<t.length;i++){var s=a(t[i]);e[s].references--}for(var d=o(n,r),b=0;b<t.length;b++){var l=a(t[b]);0===e[l].references&&(e[l].updater(),e.splice(l,1))}t=d}}},"./node_modules/style-loader/dist/runtime/insertBySelector.js"(n){var e={};n.exports=function(n,a){var o=function(n){if(void 0===e[n]){var a=document.querySelector(n);if(window.HTMLIFrameElement&&a instanceof window.HTMLIFrameElement)try{a=a.contentDocument.head}catch(n){a=null}e[n]=a}return e[n]}(n);if(!o)throw Error("Couldn't find a style target. This probably means that the value for the 'insert' parameter is invalid.");o.appendChild(a)}},"./node_modules/style-loader/dist/runtime/insertStyleElement.js"(n){n.exports=function(n){var e=document.createElement("style");return n.setAttributes(e,n.attributes),n.insert(e,n.options),e}},"./node_modules/style-loader/dist/runtime/setAttributesWithoutAttributes.js"(n,e,a){n.exports=function(n){var e=a.nc;e&&n.setAttribute("nonce",e)}},"./node_modules/style-loader/dist/runtime/styleDomAPI.js"(n){n.exports=function(n){if("u"<typeof document)return{update:function(){},remove:function(){}};var e=n.insertStyleElement(n);return{update:function(a){var o,r,t;o="",a.supports&&(o+="@supports (".concat(a.supports,") {")),a.media&&(o+="@media ".concat(a.media," {")),(r=void 0!==a.layer)&&(o+="@layer".concat(a.layer.length>0?" ".concat(a.layer):""," {")),o+=a.css,r&&(o+="}"),a.media&&(o+="}"),a.supports&&(o+="}"),(t=a.sourceMap)&&"u">typeof btoa&&(o+="\n/*# sourceMappingURL=data:application/json;base64,".concat(btoa(unescape(encodeURIComponent(JSON.stringify(t))))," */")),n.styleTagTransform(o,e,n.options)},remove:function(){var n;null===(n=e).parentNode||n.parentNode.removeChild(n)}}}},"./node_modules/style-loader/dist/runtime/styleTagTransform.js"(n){n.exports=function(n,e){if(e.styleSheet)e.styleSheet.cssText=n;else{for(;e.firstChild;)e.removeChild(e.firstChild);e.appendChild(document.createTextNode(n))}}},"./style/index.js"(n,e,a){a.r(e),a("./style/index.css")}}]);
