@@ -17,6 +17,7 @@ from benchmarks.cases import Case, cases
 from benchmarks.pause import longest_pause
 from benchmarks.sessions import rows_of_sessions
 from benchmarks.teams import rows_of_teams
+from benchmarks.viewer import rows_of_viewer
 
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 INTRO = """# What it costs
@@ -32,6 +33,8 @@ awaited in a row, or in a `TaskGroup`. The picture is measured against the same 
 An append to a session is measured by the clock, against a JSON line that is written and flushed by
 hand; the pauses against those of the same runs without a session. With S3, which is a process on
 the same machine here, they are mostly the two waiting for each other's turn.
+The viewer is measured by the clock in Chromium: a run is opened as a page that was shared opens it,
+and followed as fast as the browser draws.
 
 """
 
@@ -122,6 +125,8 @@ async def main(pairs: int, only: str) -> list[list[str]]:
             rows.extend(await rows_of_teams(port, pairs))
         if only in "sessions":
             rows.extend(await rows_of_sessions(pairs))
+        if only in "viewer":
+            rows.extend(await rows_of_viewer(pairs))
     finally:
         server.communicate()
     return rows

@@ -109,11 +109,25 @@ class RunContext:
     held: int = 0
     """How many of them wait for a person."""
     clocks: list[_Clock] = field(default_factory=list[_Clock])
+    asking: str | None = None
+    """What is being asked of the model just now, as hashes."""
 
     @property
     def state(self) -> dict[str, Any]:
         """JSON values that the runs of one tree share; a swarm's members share their own."""
         return self.shared.values
+
+    @property
+    def path(self) -> str:
+        """Its place in the tree of runs: `/desk/writer`."""
+        steps: list[str] = []
+        context: RunContext | None = self
+        while context is not None:
+            above = context.parent
+            if above is None or above.run_id != context.run_id:
+                steps.append(context.node or context.name)
+            context = above
+        return "".join(f"/{step}" for step in reversed(steps))
 
     def share_anew(self) -> None:
         """Share nothing with the runs above, only with those below."""

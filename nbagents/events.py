@@ -235,6 +235,8 @@ class RunFailed(_Stamp):
     """The class of the error."""
     message: str
     usage: Usage
+    request: str | None = field(default=None, compare=False, repr=False)
+    """Hashes of what was asked of the model when it failed, by which a replay finds it."""
     type: Literal["run_failed"] = "run_failed"
 
 

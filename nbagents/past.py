@@ -26,19 +26,11 @@ from nbagents.events import (
 )
 from nbagents.messages import ZERO_USAGE, Message, ToolCallPart, ToolResultPart, Usage
 
-__all__ = ["Departure", "Past", "RecordedError"]
+__all__ = ["Departure", "Past"]
 
 _Key = tuple[str | None, str | None, str]
 Departure = tuple[str, list[str | None]]
 """A node that was left, and where to."""
-
-
-class RecordedError(Exception):
-    """An error of a run that has ended in the past, raised again where it was raised then."""
-
-    def __init__(self, name: str, message: str) -> None:
-        self.name = name
-        super().__init__(message)
 
 
 class Past:

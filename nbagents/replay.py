@@ -17,6 +17,7 @@ from nbagents.events import (
     InputReceived,
     InputRequested,
     MessageFinished,
+    RunFailed,
     RunStarted,
     StateChanged,
     ToolFinished,
@@ -31,7 +32,7 @@ from nbagents.messages import (
     message_codec,
 )
 
-__all__ = ["Cassette", "Played", "ReplayMiss", "Requests", "play", "playing"]
+__all__ = ["Cassette", "Played", "RecordedError", "ReplayMiss", "Requests", "play", "playing"]
 
 T = TypeVar("T")
 
@@ -41,6 +42,14 @@ _PARTS = (
     "its tools, or the type of its answer, have changed",
     "it was told other things",
 )
+
+
+class RecordedError(Exception):
+    """An error of a run that has ended in the past, raised again where it was raised then."""
+
+    def __init__(self, name: str, message: str) -> None:
+        self.name = name
+        super().__init__(message)
 
 
 class ReplayMiss(UserError):
@@ -136,7 +145,8 @@ class Cassette:
         """Make an empty one; with `run_tools`, tools are run and not replayed."""
         self.run_tools = run_tools
         self._asked: list[_Asked] = []
-        self._messages: dict[tuple[str, str], _Tape[Message]] = {}
+        self._messages: dict[tuple[str, str], _Tape[Message | RunFailed]] = {}
+        """By the path of a run, or else the name of its agent, and the request."""
         self._calls: dict[tuple[str, str, bytes], _Tape[Played]] = {}
         self._answers: dict[tuple[str, str], _Tape[InputReceived | None]] = {}
         self._told: dict[str, int] = {}
@@ -145,7 +155,7 @@ class Cassette:
 
     def add(self, events: Sequence[DurableEvent], place: str) -> None:
         """Take in a tree of runs; `place` tells a person where it is saved, such as `cell 3`."""
-        names = {event.run_id: event.name for event in events if isinstance(event, RunStarted)}
+        names, paths = _names(events)
         known = self._told.get(events[0].run_id, 0)
         self._told[events[0].run_id] = max(event.seq for event in events)
         answers = {event.question_id: event for event in events if isinstance(event, InputReceived)}
@@ -155,10 +165,12 @@ class Cassette:
             name = names.get(event.run_id, "")
             if isinstance(event, RunStarted):
                 self._models[name] = event.model, event.note
-            elif isinstance(event, MessageFinished) and event.request is not None:
+            elif isinstance(event, (MessageFinished, RunFailed)) and event.request is not None:
+                take = event if isinstance(event, RunFailed) else event.message
                 self._asked.append(_Asked(name, event.request, place))
-                tape = self._messages.setdefault((name, event.request), _Tape())
-                tape.takes.append(event.message)
+                for who in (paths.get(event.run_id, ""), name):
+                    tape = self._messages.setdefault((who, event.request), _Tape())
+                    tape.takes.append(take)
             elif isinstance(event, InputRequested):
                 # What was answered later, by code of another cell, is answered by it again.
                 answered = answers.get(event.question_id)
@@ -172,12 +184,18 @@ class Cassette:
         """Return which model had answered in the place of this agent, and the note on it."""
         return self._models.get(name, (None, None))
 
-    def message(self, agent: str, request: str) -> Message:
-        """Return what a model had answered. Raises `ReplayMiss` that says what has changed."""
-        tape = self._messages.get((agent, request))
+    def message(self, agent: str, path: str, request: str) -> Message:
+        """Return what a model had answered, best in the same place of the tree.
+
+        Raises `ReplayMiss` that says what has changed, and the error that had come instead.
+        """
+        tape = self._messages.get((path, request)) or self._messages.get((agent, request))
         if tape is None:
             raise ReplayMiss(self._why(agent, request))
-        return tape.next()
+        take = tape.next()
+        if isinstance(take, RunFailed):
+            raise RecordedError(take.error, take.message)
+        return take
 
     def call(self, agent: str, call: ToolCallPart) -> Played | None:
         """Return what a tool had answered; None when it is to be run.
@@ -217,6 +235,18 @@ class Cassette:
             f"No saved run tells what {agent} answers here: {' and '.join(changed)} "
             f"since {nearest.place} was run. {fix}"
         )
+
+
+def _names(events: Iterable[DurableEvent]) -> tuple[dict[str, str], dict[str, str]]:
+    """Tell the names of runs, and their paths: `/desk/writer`."""
+    names: dict[str, str] = {}
+    paths: dict[str, str] = {}
+    for event in events:
+        if isinstance(event, RunStarted):
+            names[event.run_id] = event.name
+            above = paths.get(event.parent_id or "", "")
+            paths[event.run_id] = f"{above}/{event.node or event.name}"
+    return names, paths
 
 
 def _arguments(args: str) -> bytes:

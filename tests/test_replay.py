@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,16 +11,19 @@ import pytest
 from nbagents import (
     Agent,
     Capabilities,
+    FileStore,
+    Graph,
     Run,
     RunContext,
     Say,
     ScriptedModel,
+    Session,
     Settings,
     handoff_to_user,
     tool,
 )
 from nbagents.events import DurableEvent, InputReceived, RunStarted
-from nbagents.replay import Cassette, ReplayMiss, play
+from nbagents.replay import Cassette, RecordedError, ReplayMiss, play
 from tests.sessions.systems import SYSTEMS, says
 
 
@@ -103,6 +107,43 @@ async def test_a_conversation_goes_on_in_a_replay():
     deaf = Agent("a", model=Deaf())
     again = await deaf.run("count")
     assert (await deaf.run([*again.messages, "on"])).output == "Two."
+
+
+async def test_what_was_said_is_streamed_in_one_piece():
+    agent = Agent("a", model=ScriptedModel("One two three."))
+    insert(await agent.run("go"))
+    async with agent.replaced(model=Deaf()).stream("go") as stream:
+        said = [event.text async for event in stream if event.type == "text_delta"]
+    assert said == ["One two three."]
+
+
+async def test_a_failure_is_told_again_and_so_is_the_answer_that_came_later():
+    agent = Agent("a", model=ScriptedModel(ValueError("no line"), "Later."))
+    with pytest.raises(ValueError, match="no line") as failed:
+        await agent.run("go")
+    insert(failed.value.run, await agent.run("go"))
+    deaf = agent.replaced(model=Deaf())
+    with pytest.raises(RecordedError, match="no line") as again:
+        await deaf.run("go")
+    assert told(again.value.run.events) == told(failed.value.run.events)
+    assert (await deaf.run("go")).output == "Later."
+
+
+async def test_the_same_agent_in_several_nodes_answers_in_each_as_it_did_there():
+    numbers = itertools.count(1)
+    one = Agent("a", model=ScriptedModel(lambda _: f"answer {next(numbers)}", repeat=True))
+    nodes = {name: one for name in "xyz"}
+
+    def end(**outputs: str) -> str:
+        return str(sorted(outputs.items()))
+
+    def graph(order: str, agent: Agent) -> Graph:
+        known = {name: agent for name in order}
+        return Graph("g", {**known, "end": end}, [(name, "end") for name in nodes])
+
+    first = await graph("xyz", one).run("go")
+    insert(first)
+    assert (await graph("zxy", one.replaced(model=Deaf())).run("go")).output == first.output
 
 
 async def test_the_same_question_gets_its_answers_in_their_order_and_then_anew():
@@ -209,3 +250,12 @@ async def test_what_was_answered_in_a_later_cell_waits_for_that_cell_again():
     again = await agent.replaced(model=Deaf()).run("go")
     assert again.status == "waiting"
     assert (await again.resume(["there"])).output == "Gone."
+
+
+async def test_no_real_session_is_read_or_written_in_a_replay(tmp_path):
+    agent = Agent("a", model=ScriptedModel("One."))
+    insert(await agent.run("go"))
+    store = FileStore(tmp_path)
+    await agent.replaced(model=Deaf()).run("go", session=Session("real", store=store))
+    assert await store.list() == []
+    assert list(tmp_path.iterdir()) == []

@@ -26,6 +26,8 @@ from nbagents.errors import (
 from nbagents.events import (
     MessageFinished,
     Retrying,
+    TextDelta,
+    ThinkingDelta,
     ToolFinished,
     ToolStarted,
     TurnStarted,
@@ -36,6 +38,7 @@ from nbagents.messages import (
     FilePart,
     Message,
     TextPart,
+    ThinkingPart,
     ToolCallPart,
     ToolResultPart,
     user_message,
@@ -76,9 +79,7 @@ class Job(Generic[T]):
 async def run_loop(ctx: RunContext, job: Job[T], messages: list[Message]) -> Result[T]:
     """Go on with a conversation until the model has answered; `messages` grows on the way.
 
-    Ends without an answer of the type that was asked for when a tool passes control on.
-
-    Raises `LimitReached`, `ModelError`, and `OutputError` when the answer never fits.
+    Ends without an answer of the type that was asked for when a tool passes control on. Raises `LimitReached`, `ModelError`, and `OutputError` when the answer never fits.
     """
     request, requests, aside = _first_request(job), _requests(job), _aside(ctx, job)
     forcing: list[Message] = []
@@ -93,10 +94,10 @@ async def run_loop(ctx: RunContext, job: Job[T], messages: list[Message]) -> Res
         if turn > 1:
             await ctx.keep()
         await ctx.emit(TurnStarted(turn))
-        asked = requests.after(messages)
-        message = _replayed(ctx, job, asked) or await _ask_within_context(
-            ctx, job, request, messages, forcing, aside
-        )
+        asked = ctx.asking = requests.after(messages)
+        if (message := await _replayed(ctx, job, asked)) is None:
+            message = await _ask_within_context(ctx, job, request, messages, forcing, aside)
+        ctx.asking = None
         calls = message.tool_calls
         final = next((call for call in calls if _is_final(job, call)), None)
         if calls and final is None:
@@ -162,12 +163,17 @@ def _first_request(job: Job[Any]) -> ModelRequest:
     return replace(request, tools=(*specs, job.output.tool), tool_choice="required")
 
 
-def _replayed(ctx: RunContext, job: Job[Any], request: str) -> Message | None:
-    """Answer from what was recorded, with what it had cost then."""
+async def _replayed(ctx: RunContext, job: Job[Any], request: str) -> Message | None:
+    """Answer from what was recorded, in one piece, with what it had cost then."""
     cassette = playing()
     if cassette is None:
         return None
-    message = cassette.message(job.agent, request)
+    message = cassette.message(job.agent, ctx.path, request)
+    for part in message.parts:
+        if isinstance(part, TextPart):
+            await ctx.emit(TextDelta(part.text))
+        elif isinstance(part, ThinkingPart):
+            await ctx.emit(ThinkingDelta(part.text))
     ctx.spend(message.usage or ZERO_USAGE)
     return message
 
@@ -346,10 +352,8 @@ async def _call(
     ctx: RunContext, job: Job[Any], tool: Tool, call: ToolCallPart, args: dict[str, Any]
 ) -> ToolResult:
     """Run a tool, or tell again what it had done when it was recorded."""
-    cassette = playing()
-    if cassette is None or tool.is_internal or isinstance(tool, RunnableTool):
-        return await tool.call(ctx, args)
-    played = cassette.call(job.agent, call)
+    cassette = None if tool.is_internal or isinstance(tool, RunnableTool) else playing()
+    played = cassette.call(job.agent, call) if cassette else None
     if played is None:
         return await tool.call(ctx, args)
     ctx.tell_again(played.inner, played.finished.run_id, call.call_id)

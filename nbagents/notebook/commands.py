@@ -156,16 +156,18 @@ def _share(_shell: InteractiveShell, rest: str) -> Table:
 
 
 def _replay(shell: InteractiveShell, rest: str) -> Table:
-    from nbagents.notebook.replaying import begin
+    from nbagents.notebook import replaying
     from nbagents.notebook.share import open_notebook, saved_at
 
     paths, options = _words(rest, "replay [PATH | off] [--run-tools]")
+    if replaying.held:
+        return Table("", ("", ""), [("replay", "the whole notebook is replayed: it stays so")])
     if paths == ["off"]:
         play(None)
         rows = [("replay", "off: models are asked again, and tools run")]
     else:
         path = Path(paths[0]) if paths else open_notebook()
-        count = begin(path, run_tools="--run-tools" in options)
+        count = replaying.begin(path, run_tools="--run-tools" in options)
         runs = "1 run" if count == 1 else f"{count} runs"
         rows = [
             ("replay", f"answers come from {runs} in {from_here(str(path))}, and cost nothing"),

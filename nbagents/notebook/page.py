@@ -109,11 +109,11 @@ def _with_marks(notebook: Any) -> Any:
         notebook.metadata.language_info.pygments_lexer = "ipython3"
     for cell in notebook.cells:
         held = [output.data for output in cell.get("outputs", ()) if "data" in output]
-        runs = [data[RUN_MIME] for data in held if RUN_MIME in data]
+        runs = [data[RUN_MIME] for data in held if isinstance(data.get(RUN_MIME), dict)]
         drawn = {run.get("run_id") for run in runs if run.get("picture")}
         for output in cell.get("outputs", ()):
-            stub = output.get("data", {}).get(PICTURE_MIME, {})
-            output["is_in_viewer"] = stub.get("run_id") in drawn
+            stub = output.get("data", {}).get(PICTURE_MIME)
+            output["is_in_viewer"] = isinstance(stub, dict) and stub.get("run_id") in drawn
         for data in held:  # What nbconvert knows no way to show, it warns of.
             tree = data.get("application/json")
             data.setdefault("text/plain", json.dumps(tree, indent=2) if tree is not None else "")

@@ -6,6 +6,7 @@ import asyncio
 import copy
 import functools
 import json
+import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -26,12 +27,16 @@ from nbagents.events import (
     RunStarted,
     event_codec,
 )
-from nbagents.notebook.share import words_of
+from nbagents.notebook.share import read_notebook, words_of
 from nbagents.notebook.wire import PICTURE_MIME, RUN_MIME
 from nbagents.replay import Cassette, play
 
 __all__ = ["Replayed", "begin", "cassette_of", "replay", "write"]
 
+_NOTHING = (
+    "{path} holds no run. Run it once with a model, and save it; a run is saved where it is shown: "
+    "by %ask, or as the last line of a cell."
+)
 _ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 # What differs from run to run, or is told by what stays.
 _LEFT_OUT = {
@@ -48,7 +53,12 @@ _LEFT_OUT = {
 }
 _IN_ORDER = (RunStarted, MessageFinished, HandedOff, RunFinished, RunFailed, RunCancelled)
 _LONGEST = 160
-_BEGIN = "from nbagents.notebook.replaying import begin as _begin; _begin({path!r}, run_tools={run_tools}); del _begin"
+_BEGIN = (
+    "from nbagents.notebook import replaying as _replaying; "
+    "_replaying.begin({path!r}, run_tools={run_tools}); _replaying.held = True; del _replaying"
+)
+held = False
+"""True where a whole notebook is replayed: its own cells neither end nor change that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +86,10 @@ def begin(path: str | Path, *, run_tools: bool = False) -> int:
 
     Raises `UserError` when it cannot be read, or holds no run.
     """
-    notebook = _read(Path(path))
+    notebook = read_notebook(Path(path))
     count = sum(len(list(_documents(cell))) for cell in notebook.cells)
     if not count:
-        raise UserError(f"{path} holds no run. Run it once with a model, and save it.")
+        raise UserError(_NOTHING.format(path=path))
     play(cassette_of(notebook, run_tools=run_tools))
     return count
 
@@ -90,9 +100,9 @@ def replay(path: str | Path, *, run_tools: bool = False) -> Replayed:
     Neither a model nor, without `run_tools`, a tool is asked, and sessions are kept in memory.
     Raises `UserError` when the notebook cannot be read, or holds no run.
     """
-    before = _read(Path(path))
+    before = read_notebook(Path(path))
     if not any(True for cell in before.cells for _ in _documents(cell)):
-        raise UserError(f"{path} holds no run. Run it once with a model, and save it.")
+        raise UserError(_NOTHING.format(path=path))
     cassette_of(before)
     after = asyncio.run(_execute(before, Path(path).absolute(), run_tools=run_tools))
     told = [
@@ -131,7 +141,8 @@ async def _execute(notebook: Any, path: Path, *, run_tools: bool) -> Any:
         extra_arguments=["--log-level=ERROR"],  # ipykernel warns of its own sockets
     )
     code = _BEGIN.format(path=str(path), run_tools=run_tools)
-    async with client.async_setup_kernel():
+    environment = os.environ | {"JPY_SESSION_NAME": str(path)}
+    async with client.async_setup_kernel(env=environment):
         reply = await client.kc.execute_interactive(code, silent=True, store_history=False)
         if reply["content"]["status"] != "ok":
             raise UserError(f"The kernel could not begin the replay: {reply['content']['evalue']}")
@@ -144,17 +155,6 @@ async def _execute(notebook: Any, path: Path, *, run_tools: bool) -> Any:
     return client.nb
 
 
-def _read(path: Path) -> Any:
-    nbformat = require("nbformat", "share")
-    try:
-        return nbformat.read(path, as_version=4)
-    except FileNotFoundError:
-        raise UserError(f"There is no file {path}. Save the notebook first.") from None
-    except (OSError, ValueError, nbformat.ValidationError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise UserError(f"{path} cannot be read as a notebook: {reason}") from None
-
-
 def _name(number: int, cell: Any) -> str:
     return f"cell {number} ({words_of(cell.source)})"
 
@@ -162,7 +162,7 @@ def _name(number: int, cell: Any) -> str:
 def _documents(cell: Any) -> Iterator[dict[str, Any]]:
     for output in cell.get("outputs", ()):
         document = output.get("data", {}).get(RUN_MIME)
-        if document and document.get("events"):
+        if isinstance(document, dict) and document.get("events"):
             yield document
 
 
@@ -201,13 +201,14 @@ def _told(cell: Any) -> Iterator[tuple[str, Any]]:
     """Tell what a reader learns from the outputs: what runs did, and what other code has shown."""
     for output in cell.get("outputs", ()):
         data = output.get("data", {})
-        if data.get(RUN_MIME, {}).get("events"):
-            yield "run", _course(_events(data[RUN_MIME], "an output"))
+        document = data.get(RUN_MIME)
+        if isinstance(document, dict) and document.get("events"):
+            yield "run", _course(_events(document, "an output"))
         elif output.output_type == "stream":
             if output.name == "stdout":  # Warnings name paths.
                 yield "text", output.text
         elif output.output_type == "error":
-            yield "error", f"{output.ename}: {output.evalue}"
+            yield "error", output.evalue or output.ename
         elif PICTURE_MIME in data or "nbagents" in output.get("metadata", {}):
             continue  # It tells of the machine, the time, or the run beside it.
         elif "text/vnd.graphviz" in data:

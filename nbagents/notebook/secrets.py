@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
-from urllib.parse import quote, unquote
+from urllib.parse import quote, quote_plus, unquote
 
 from nbagents._optional import require
 from nbagents.errors import known_secrets
@@ -29,7 +29,7 @@ _NAMED = "a value named like a key"
 # What a reader does not see: it may stand between the halves of a key, or for one of its letters.
 _ESCAPE = (
     r"\x1b\[[0-9;?]*[A-Za-z]|[\u00ad\u200b-\u200d\u2060\ufeff]"
-    r"|</?[A-Za-z][^<>]*>|<!--.*?-->"
+    r"|</?[A-Za-z][^<>]*>|<!--(?:(?!<!--|-->).)*-->"
     r"|&(?:\#[0-9]{1,7}|\#[xX][0-9A-Fa-f]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});"
     r"|\\(?:[nrtbf\"\\/]|u[0-9A-Fa-f]{4})"
 )
@@ -47,7 +47,7 @@ _TEXT_TYPE = re.compile(r"text/|image/svg|application/.*(?:json|xml|javascript)|
 
 _VALUE = r"(?P<secret>[^\s\"'`<>,;(){}\[\]\\]{8,})"
 _NAME = (
-    r"(?:pass(?:word|wd|phrase)|pwd|secret|credential|(?:api|access|account|auth|private|secret)"
+    r"(?:pass(?:word|wd|phrase)|(?<![A-Za-z])pass|_pass|pwd|(?<![A-Za-z])pw|secret|credential|(?:api|access|account|auth|private|secret)"
     r"[_-]?key|(?<!next[_-])(?<!page[_-])(?<!sync[_-])(?<!cursor[_-])token|(?-i:_KEY))"
 )
 _SECRET_NAME = re.compile(rf"{_NAME}s?$", re.IGNORECASE)
@@ -93,6 +93,16 @@ def _is_secret(value: str) -> bool:
     shares = [count / len(value) for count in Counter(value).values()]
     entropy = -sum(share * math.log2(share) for share in shares)
     return entropy >= min(3.0, 0.85 * math.log2(len(value)))
+
+
+def _forms(value: str) -> Iterator[str]:
+    """Write a value as addresses, literals and JSON hold it."""
+    yield value
+    yield quote(value)
+    yield quote(value, safe="")
+    yield quote_plus(value)
+    yield repr(value)[1:-1]
+    yield json.dumps(value)[1:-1]
 
 
 @cache
@@ -199,7 +209,7 @@ class Cleaner:
 
     def __init__(self) -> None:
         self.found: list[str] = []
-        self._known = known_secrets()
+        self._known = {form for value in known_secrets() for form in _forms(value)}
 
     def text(self, text: str) -> str:
         """Clean text, source code or HTML."""

@@ -18,7 +18,7 @@ from nbagents.errors import UserError
 from nbagents.notebook.page import make_page
 from nbagents.notebook.secrets import MARK, Cleaner
 
-__all__ = ["SharedFiles", "open_notebook", "saved_at", "share", "words_of"]
+__all__ = ["SharedFiles", "open_notebook", "read_notebook", "saved_at", "share", "words_of"]
 
 _KEPT_OF_NOTEBOOK = ("title", "authors")
 _KEPT_OF_CELL = ("tags", "slideshow", "jupyter", "collapsed", "editable", "deletable", "name")
@@ -72,8 +72,11 @@ def share(path: str | Path, to: str | Path | None = None, *, redact: bool = Fals
     _check(made.text, "The page")
     _check(text, "The clean notebook")
     page = made.with_viewer()
-    notebook_path.write_text(text, encoding="utf-8")
-    page_path.write_text(page, encoding="utf-8")
+    try:
+        page_path.write_text(page, encoding="utf-8")
+        notebook_path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"{page_path.parent} cannot be written to: {error.strerror}.") from None
     notes = [_told(secrets)] if secrets else []
     if made.dropped:
         notes.append(
@@ -108,19 +111,27 @@ def saved_at(path: Path) -> str:
     return f"As it was saved at {time:%H:%M:%S}; later changes are not in it."
 
 
-def _read(path: Path) -> tuple[Any, bool]:
-    """Read the notebook, and whether Jupyter trusts its outputs here."""
+def read_notebook(path: Path) -> Any:
+    """Read a notebook. Raises `UserError` when there is none, or the file is none."""
     nbformat = require("nbformat", "share")
-    sign = require("nbformat.sign", "share")
     try:
-        notebook = nbformat.read(path, as_version=4)
+        return nbformat.read(path, as_version=4)
     except FileNotFoundError:
         raise UserError(f"There is no file {path}. Save the notebook first.") from None
-    except (OSError, ValueError, nbformat.ValidationError) as error:
+    except (OSError, ValueError, AttributeError, TypeError, nbformat.ValidationError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UserError(f"{path} cannot be read as a notebook: {reason}") from None
-    with sign.NotebookNotary() as notary:
-        return notebook, notary.check_signature(notebook)
+
+
+def _read(path: Path) -> tuple[Any, bool]:
+    """Read the notebook, and whether Jupyter trusts its outputs here."""
+    sign = require("nbformat.sign", "share")
+    notebook = read_notebook(path)
+    try:
+        with sign.NotebookNotary() as notary:
+            return notebook, notary.check_signature(notebook)
+    except UnicodeError:  # Half a character, which nothing can be signed with.
+        return notebook, False
 
 
 def _targets(path: Path, to: str | Path | None) -> tuple[Path, Path]:
@@ -130,7 +141,10 @@ def _targets(path: Path, to: str | Path | None) -> tuple[Path, Path]:
     name = re.sub(r"(\.shared)?(\.html|\.ipynb)?$", "", base.name)
     if not base.parent.is_dir():
         raise UserError(f"There is no folder {base.parent}. Make it, or name another with --to.")
-    return base.with_name(f"{name}.shared.html"), base.with_name(f"{name}.shared.ipynb")
+    page, notebook = (base.with_name(f"{name}.shared.{suffix}") for suffix in ("html", "ipynb"))
+    if notebook.exists() and notebook.samefile(path):
+        raise UserError(f"{path} itself would be written over. Name another file with --to.")
+    return page, notebook
 
 
 def _cleaned(notebook: Any) -> Any:

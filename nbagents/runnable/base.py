@@ -23,10 +23,10 @@ from nbagents.events import (
     RunStarted,
 )
 from nbagents.messages import Message, TextPart, ToolSpec, user_message
-from nbagents.past import Past, RecordedError
+from nbagents.past import Past
 from nbagents.questions import Answers, Question
 from nbagents.record import Record
-from nbagents.replay import playing
+from nbagents.replay import RecordedError, playing
 from nbagents.runnable.given import Input, conversation
 from nbagents.runnable.retrace import changes, check_ways, loose_files, recordable, restored
 from nbagents.runnable.run import Held, Result, Run
@@ -285,7 +285,7 @@ async def _open(
         raise
     except Exception as error:
         name = error.name if isinstance(error, RecordedError) else type(error).__name__
-        ctx.record_event(RunFailed(name, redact(str(error) or name), ctx.usage))
+        ctx.record_event(RunFailed(name, redact(str(error) or name), ctx.usage, ctx.asking))
         raise
     except BaseException as error:
         ctx.record_event(RunCancelled(str(error) or "Cancelled", ctx.usage))

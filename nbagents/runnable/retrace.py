@@ -13,7 +13,8 @@ from nbagents import errors
 from nbagents.errors import LimitReached, NbAgentsError, SessionError, UserError
 from nbagents.events import DurableEvent, MessageFinished, RunFailed, RunFinished
 from nbagents.messages import FilePart
-from nbagents.past import Past, RecordedError
+from nbagents.past import Past
+from nbagents.replay import RecordedError
 from nbagents.runnable.run import Result
 
 __all__ = ["changes", "check_ways", "loose_files", "recordable", "restored"]

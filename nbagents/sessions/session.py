@@ -15,6 +15,7 @@ from nbagents.events import DurableEvent, EdgeTaken, InputRequested
 from nbagents.messages import Message, Usage
 from nbagents.questions import Answers
 from nbagents.record import Journal, check_answers
+from nbagents.replay import playing
 from nbagents.sessions.address import default_store
 from nbagents.sessions.base import SessionStore, check_session_id
 from nbagents.sessions.diff import Diff
@@ -71,11 +72,12 @@ class Session:
     ) -> None:
         """Name a session; nothing is read or written yet.
 
-        Without a `store` it lies where `NBAGENTS_SESSIONS` says, else in `.nbagents/sessions`.
+        Without a `store` it lies where `NBAGENTS_SESSIONS` says, else in `.nbagents/sessions`; in
+        a replay in memory, whatever the store.
         `redact` may change events before they are stored. Raises `UserError` for an unfit id.
         """
         self.id = check_session_id(id)
-        self.store = store or default_store()
+        self.store = default_store() if store is None or playing() else store
         self.note = ""
         """What was wrong in the store, and was mended."""
         self._redact = redact

@@ -11,7 +11,7 @@ from nbagents.context import Limits, RunContext
 from nbagents.errors import LimitReached, UserError, redact
 from nbagents.events import EdgeTaken
 from nbagents.messages import Message
-from nbagents.past import RecordedError
+from nbagents.replay import RecordedError
 from nbagents.runnable import Result, Runnable, call
 from nbagents.teams.conditions import Condition, Outcome
 from nbagents.teams.plan import Node, Plan, Way

@@ -151,3 +151,20 @@ def test_the_value_of_a_key_in_the_environment_is_found_whatever_it_looks_like(m
     cleaner = Cleaner()
     assert cleaner.text("it said plain-old-<b>words</b>") == f"it said {MARK}<b></b>"
     assert cleaner.found == ["the value of an environment variable"]
+
+
+@pytest.mark.parametrize(
+    "text", ["https://h/?q=p%40ss%2Fw0rd%21xyz", repr("p@ss/w0rd!xyz"), '"p@ss/w0rd!xyz"']
+)
+def test_the_value_of_a_variable_is_found_as_addresses_and_literals_write_it(monkeypatch, text):
+    monkeypatch.setenv("SHOP_PASSWORD", "p@ss/w0rd!xyz")
+    cleaner = Cleaner()
+    assert "w0rd" not in cleaner.text(f"{text} and more")
+    assert cleaner.found
+
+
+@pytest.mark.parametrize("name", ["DB_PASS", "pw", "'db_pass'"])
+def test_short_names_of_passwords_count(name):
+    cleaner = Cleaner()
+    cleaner.text(f"{name}: 'MTX6T5bC6O3hDpHJanr4VjXiMha2mn82r7HQm6Q7'")
+    assert cleaner.found

@@ -225,7 +225,30 @@ def test_a_key_anywhere_stops_the_sharing_and_is_not_told(tmp_path, place):
         assert key not in file.read_text()
         assert MARK in file.read_text() or place == "attachments"
     nbformat.validate(nbformat.read(shared.notebook, as_version=4))
-    assert share(shared.notebook).notes == ()
+    assert share(shared.notebook, tmp_path / "again").notes == ()
+
+
+def test_a_shared_notebook_is_never_written_over_when_it_is_shared_again(tmp_path):
+    shared = share(written(tmp_path / "n.ipynb", v4.new_markdown_cell("Hi")))
+    before = shared.notebook.read_bytes()
+    with pytest.raises(UserError, match="itself would be written over"):
+        share(shared.notebook)
+    assert shared.notebook.read_bytes() == before
+
+
+@pytest.mark.parametrize("document", ["text", [1], {"events": None}])
+def test_a_document_that_is_none_stops_nothing(tmp_path, document):
+    output = v4.new_output("display_data", {RUN_MIME: document, "text/html": "<p>Static</p>"})
+    shared = share(written(tmp_path / "n.ipynb", code("x", output)))
+    assert "Static" in shared.page.read_text()
+
+
+def test_comments_without_an_end_are_searched_in_no_time(tmp_path):
+    key = "sk-ant-api03-" + some(93) + "AA"
+    text = "<!--" * 50_000 + key
+    path = written(tmp_path / "n.ipynb", code("x", v4.new_output("stream", text=text)))
+    with pytest.raises(UserError, match=r"(?i)api key"):
+        share(path)
 
 
 async def test_a_notebook_of_runs_hashes_and_pictures_is_shared_as_it_is(tmp_path):
