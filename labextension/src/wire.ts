@@ -295,6 +295,7 @@ export interface RunFailed {
   at: number;
   error: string;
   message: string;
+  request?: string | null;
   run_id: string;
   seq: number;
   type: 'run_failed';
