@@ -62,7 +62,7 @@ def test_a_place_that_cannot_be_written_is_told_before_a_model_is_asked():
     code = """
     import asyncio, os, sys
     from nbagents import Agent, FileStore, ScriptedModel, Session, SessionError
-    import nbagents.testing, nbagents.agents.loop, portalocker
+    import nbagents.testing, nbagents.agents.loop
     folder = sys.argv[1]
     async def main():
         asked = []
