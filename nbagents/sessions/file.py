@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import io
 import os
 import stat
 import sys
@@ -19,8 +18,7 @@ from nbagents.sessions.base import Durable, check_session_id, conflict, safe_nam
 __all__ = ["FileStore"]
 
 _LOG = "log.jsonl"
-# Most logs are read at once, which saves putting them together.
-_CHUNK = 1 << 24
+_BUFFER = 1 << 17
 _TRIES = 20
 # A pipe in the log's place must not hold us up. Windows has neither of the first two, and there
 # a file is text unless told otherwise.
@@ -242,11 +240,9 @@ def _records(log: int) -> tuple[list[bytes], int]:
 
     The blank lines that an editor may have left behind them are none.
     """
-    chunks: list[bytes] = []
-    while chunk := os.read(log, _CHUNK):
-        chunks.append(chunk)
-    data = b"".join(chunks)
-    lines, end = io.BytesIO(data).readlines(), len(data)
+    with os.fdopen(log, "rb", buffering=_BUFFER, closefd=False) as file:
+        lines = file.readlines()
+    end = sum(map(len, lines))
     while lines and not lines[-1].strip():
         end -= len(lines.pop())
     if _is_torn(lines):

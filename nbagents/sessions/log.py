@@ -77,8 +77,7 @@ class Log:
                 if is_new:
                     self.note = note
                     self._seq += len(records) - bool(note)
-                    for event in events:
-                        self.story.add(event)
+                    self.story.extend(events)
         if not is_new:  # Somebody here was faster.
             await self._refresh()
 

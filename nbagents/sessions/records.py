@@ -23,7 +23,7 @@ Redact = Callable[[DurableEvent], DurableEvent]
 _FORMAT = 1
 _HEAD, _TAIL = b'{"v":1,"n":%d,"events":[', b"]}\n"
 # So long the interpreter may be held up by one call.
-_CHUNK = 200_000
+_CHUNK = 100_000
 _LONGEST_WORD = 2_000
 _MANY_OBJECTS = 5_000
 

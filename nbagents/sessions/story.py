@@ -119,8 +119,7 @@ class Story:
         """Runs whose messages do not stand yet in the conversation of their name."""
         self._open: dict[str, RunRecord] = {}
         """Runs that have not ended."""
-        for event in events:
-            self.add(event)
+        self.extend(events)
 
     @property
     def agents(self) -> list[str]:
@@ -202,15 +201,20 @@ class Story:
 
     def add(self, event: DurableEvent) -> None:
         """Take the next event."""
-        self.events.append(event)
-        kind, run_id = type(event), event.run_id
-        if isinstance(event, RunStarted):
-            run = self._begin(event)
-        elif not (run := self._run_of.get(run_id)):
-            return
-        run.events.append(event)
-        if kind in _OF_ROOTS and run_id == run.start.run_id:
-            self._add_to_root(run, event)
+        self.extend((event,))
+
+    def extend(self, events: Iterable[DurableEvent]) -> None:
+        """Take the next events."""
+        keep, run_of, of_roots = self.events.append, self._run_of, _OF_ROOTS
+        for event in events:
+            keep(event)
+            kind, run_id = type(event), event.run_id
+            run = self._begin(event) if isinstance(event, RunStarted) else run_of.get(run_id)
+            if run is None:
+                continue
+            run.events.append(event)
+            if kind in of_roots and run_id == run.start.run_id:
+                self._add_to_root(run, event)
 
     def _begin(self, event: RunStarted) -> RunRecord:
         run_id = event.run_id
@@ -218,8 +222,8 @@ class Story:
             self.declared[event.name] = event.declared
         run = self._run_of.get(event.parent_id) if event.parent_id else None
         if run is None:
-            run = RunRecord(event, [])
-            self.runs[run_id] = self._untold[run_id] = self._open[run_id] = run
+            run = self.runs[run_id] = RunRecord(event, [])
+            self._untold[run_id] = self._open[run_id] = run
         self._run_of[run_id] = run
         return run
 
@@ -227,7 +231,7 @@ class Story:
         if isinstance(event, (RunFinished, RunFailed, RunCancelled)):
             run.end = event
             if not run.is_open:
-                self._open.pop(run.run_id, None)
+                self._open.pop(event.run_id, None)
         elif isinstance(event, RunResumed):
             run.end = None
             self._open[run.run_id] = run
