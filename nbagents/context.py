@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
 import os
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import asynccontextmanager
@@ -28,7 +29,9 @@ from nbagents.record import Record
 from nbagents.replay import playing
 from nbagents.shared import Shared
 
-__all__ = ["Limits", "RunContext"]
+__all__ = ["Limits", "RunContext", "inside_run"]
+
+_inside = contextvars.ContextVar("nbagents_inside", default=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +69,11 @@ class _Clock:
         if self._left is not None:
             self._timeout.reschedule(asyncio.get_running_loop().time() + self._left)
             self._left = None
+
+
+def inside_run() -> bool:
+    """Tell whether this code runs on behalf of a run: it is a tool, or a node of a graph."""
+    return _inside.get()
 
 
 def _replayed(question: OpenQuestion) -> bool:
@@ -119,13 +127,14 @@ class RunContext:
 
     @property
     def path(self) -> str:
-        """Its place in the tree of runs: `/desk/writer`."""
+        """Its place in the tree of runs: `/desk/writer`, or `/desk/writer:call_7` for a tool."""
         steps: list[str] = []
         context: RunContext | None = self
         while context is not None:
             above = context.parent
             if above is None or above.run_id != context.run_id:
-                steps.append(context.node or context.name)
+                opener = f":{context.call_id}" if context.call_id else ""
+                steps.append(f"{context.node or context.name}{opener}")
             context = above
         return "".join(f"/{step}" for step in reversed(steps))
 
@@ -160,6 +169,7 @@ class RunContext:
 
     def enter(self) -> None:
         """Be under way, as seen from above."""
+        _inside.set(True)
         if self.parent is not None:
             self.parent.count(1, 0)
 

@@ -246,6 +246,8 @@ class RunCancelled(_Stamp):
 
     reason: str
     usage: Usage
+    request: str | None = field(default=None, compare=False, repr=False)
+    """Hashes of what was being asked of the model, by which a replay finds it."""
     type: Literal["run_cancelled"] = "run_cancelled"
 
 

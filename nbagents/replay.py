@@ -17,6 +17,7 @@ from nbagents.events import (
     InputReceived,
     InputRequested,
     MessageFinished,
+    RunCancelled,
     RunFailed,
     RunStarted,
     StateChanged,
@@ -32,7 +33,16 @@ from nbagents.messages import (
     message_codec,
 )
 
-__all__ = ["Cassette", "Played", "RecordedError", "ReplayMiss", "Requests", "play", "playing"]
+__all__ = [
+    "Cassette",
+    "Played",
+    "RecordedError",
+    "RecordedStop",
+    "ReplayMiss",
+    "Requests",
+    "play",
+    "playing",
+]
 
 T = TypeVar("T")
 
@@ -50,6 +60,15 @@ class RecordedError(Exception):
     def __init__(self, name: str, message: str) -> None:
         self.name = name
         super().__init__(message)
+
+
+class RecordedStop(Exception):
+    """A person had stopped the run here; raised only to be turned into that again."""
+
+    def __init__(self, reason: str, partial: Message | None) -> None:
+        self.partial = partial
+        """What the model had said until then."""
+        super().__init__(reason)
 
 
 class ReplayMiss(UserError):
@@ -129,6 +148,8 @@ class Played:
     """What it had written to the state."""
     inner: tuple[DurableEvent, ...]
     """The questions that it had asked, and the runs that it had opened."""
+    stopped: str | None
+    """Why the run was stopped in the middle of the call; None when it was not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +166,7 @@ class Cassette:
         """Make an empty one; with `run_tools`, tools are run and not replayed."""
         self.run_tools = run_tools
         self._asked: list[_Asked] = []
-        self._messages: dict[tuple[str, str], _Tape[Message | RunFailed]] = {}
+        self._messages: dict[tuple[str, str], _Tape[Message | RunFailed | RecordedStop]] = {}
         """By the path of a run, or else the name of its agent, and the request."""
         self._calls: dict[tuple[str, str, bytes], _Tape[Played]] = {}
         self._answers: dict[tuple[str, str], _Tape[InputReceived | None]] = {}
@@ -158,6 +179,8 @@ class Cassette:
         names, paths = _names(events)
         known = self._told.get(events[0].run_id, 0)
         self._told[events[0].run_id] = max(event.seq for event in events)
+        partial: dict[str, Message] = {}
+        stop = _why_stopped(events)
         answers = {event.question_id: event for event in events if isinstance(event, InputReceived)}
         for event in events:
             if event.seq <= known:
@@ -165,12 +188,13 @@ class Cassette:
             name = names.get(event.run_id, "")
             if isinstance(event, RunStarted):
                 self._models[name] = event.model, event.note
-            elif isinstance(event, (MessageFinished, RunFailed)) and event.request is not None:
-                take = event if isinstance(event, RunFailed) else event.message
+            elif isinstance(event, (MessageFinished, RunFailed, RunCancelled)) and event.request:
                 self._asked.append(_Asked(name, event.request, place))
                 for who in (paths.get(event.run_id, ""), name):
                     tape = self._messages.setdefault((who, event.request), _Tape())
-                    tape.takes.append(take)
+                    tape.takes.append(_take(event, partial.get(event.run_id), stop))
+            elif isinstance(event, MessageFinished):
+                partial[event.run_id] = event.message
             elif isinstance(event, InputRequested):
                 # What was answered later, by code of another cell, is answered by it again.
                 answered = answers.get(event.question_id)
@@ -187,12 +211,15 @@ class Cassette:
     def message(self, agent: str, path: str, request: str) -> Message:
         """Return what a model had answered, best in the same place of the tree.
 
-        Raises `ReplayMiss` that says what has changed, and the error that had come instead.
+        Raises `ReplayMiss` that says what has changed, and what had come instead: `RecordedError`
+        or `RecordedStop`.
         """
         tape = self._messages.get((path, request)) or self._messages.get((agent, request))
         if tape is None:
             raise ReplayMiss(self._why(agent, request))
         take = tape.next()
+        if isinstance(take, RecordedStop):
+            raise RecordedStop(str(take), take.partial)
         if isinstance(take, RunFailed):
             raise RecordedError(take.error, take.message)
         return take
@@ -237,15 +264,30 @@ class Cassette:
         )
 
 
+def _why_stopped(events: Sequence[DurableEvent]) -> str:
+    """Return the reason of the outermost run; those below it were only told to stop."""
+    stops = [event for event in events if isinstance(event, RunCancelled)]
+    return stops[-1].reason if stops else ""
+
+
+def _take(
+    event: MessageFinished | RunFailed | RunCancelled, partial: Message | None, stop: str
+) -> Message | RunFailed | RecordedStop:
+    if isinstance(event, RunCancelled):
+        return RecordedStop(stop, partial)
+    return event.message if isinstance(event, MessageFinished) else event
+
+
 def _names(events: Iterable[DurableEvent]) -> tuple[dict[str, str], dict[str, str]]:
-    """Tell the names of runs, and their paths: `/desk/writer`."""
+    """Tell the names of runs, and their paths, as `RunContext.path` writes them."""
     names: dict[str, str] = {}
     paths: dict[str, str] = {}
     for event in events:
         if isinstance(event, RunStarted):
             names[event.run_id] = event.name
             above = paths.get(event.parent_id or "", "")
-            paths[event.run_id] = f"{above}/{event.node or event.name}"
+            opener = f":{event.call_id}" if event.call_id else ""
+            paths[event.run_id] = f"{above}/{event.node or event.name}{opener}"
     return names, paths
 
 
@@ -261,17 +303,20 @@ def _calls(
 ) -> Iterator[tuple[tuple[str, str, bytes], Played]]:
     """Tell each call that had come to an end, in the order in which they had begun."""
     begun: dict[tuple[str, str], int] = {}
+    stopped = {event.run_id for event in events if isinstance(event, RunCancelled)}
     for index, event in enumerate(events):
         if isinstance(event, ToolStarted):
             begun[event.run_id, event.call_id] = index
         elif isinstance(event, ToolFinished) and (event.run_id, event.call_id) in begun:
             start = begun.pop((event.run_id, event.call_id))
-            if not was_interrupted(event.result):
+            is_cut = was_interrupted(event.result)
+            if not is_cut or event.run_id in stopped:
                 started = events[start]
                 assert isinstance(started, ToolStarted)
                 key = (names[event.run_id], started.name, _json(started.args))
                 inner = tuple(_inside(events[start + 1 : index], started))
-                yield key, Played(event, tuple(_changes_before(events, index)), inner)
+                stop = _why_stopped(events) if is_cut else None
+                yield key, Played(event, tuple(_changes_before(events, index)), inner, stop)
 
 
 def _inside(events: Iterable[DurableEvent], call: ToolStarted) -> Iterator[DurableEvent]:

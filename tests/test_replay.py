@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 from collections.abc import Sequence
 from typing import Any
@@ -19,10 +20,14 @@ from nbagents import (
     ScriptedModel,
     Session,
     Settings,
+    TextDelta,
+    ToolResultPart,
+    Usage,
     handoff_to_user,
     tool,
 )
-from nbagents.events import DurableEvent, InputReceived, RunStarted
+from nbagents.events import DurableEvent, InputReceived, RunCancelled, RunStarted
+from nbagents.models.base import ModelDone
 from nbagents.replay import Cassette, RecordedError, ReplayMiss, play
 from tests.sessions.systems import SYSTEMS, says
 
@@ -71,6 +76,8 @@ def told(events: Sequence[DurableEvent]) -> list[tuple[Any, ...]]:
         }
         if "message" in kept and not isinstance(kept["message"], str):
             kept["message"] = kept["message"].parts
+        if isinstance(event, RunCancelled):  # Those below are not told why.
+            del kept["reason"]
         plain.append((place, *kept.values()))
     return sorted(plain, key=repr)
 
@@ -127,6 +134,89 @@ async def test_a_failure_is_told_again_and_so_is_the_answer_that_came_later():
         await deaf.run("go")
     assert told(again.value.run.events) == told(failed.value.run.events)
     assert (await deaf.run("go")).output == "Later."
+
+
+class Halting:
+    """A model that says half a sentence, and then nothing."""
+
+    name = "scripted:scripted"
+    capabilities = Capabilities()
+
+    async def stream(self, request):
+        yield TextDelta("Well, I ")
+        yield TextDelta("think")
+        await asyncio.Event().wait()
+
+
+async def stopped(agent: Agent, moment: str) -> Run[Any]:
+    """Run it, and stop it at the first event of a type."""
+    async with agent.stream("go") as stream:
+        async for event in stream:
+            if event.type == moment and getattr(event, "text", "think") == "think":
+                stream.cancel("Stopped by you")
+    return stream.run
+
+
+@tool
+async def endless() -> str:
+    """Never answer."""
+    await asyncio.Event().wait()
+    return "never"
+
+
+@pytest.mark.parametrize(
+    ("model", "moment"),
+    [(Halting(), "text_delta"), (ScriptedModel(Say(calls=[("endless", {})])), "tool_started")],
+    ids=["in an answer", "in a tool"],
+)
+async def test_a_stop_is_told_again(model: Any, moment: str):
+    helper = Agent("helper", model=model, tools=[endless])
+    boss = Agent("boss", model=ScriptedModel(Say(calls=[("helper", {"message": "do"})])))
+    run = await stopped(boss.replaced(tools=[helper]), moment)
+    assert run.status == "cancelled"
+    insert(run)
+    deaf = boss.replaced(model=Deaf(), tools=[helper.replaced(model=Deaf())])
+    async with deaf.stream("go") as stream:
+        async for _ in stream:
+            pass
+    assert (stream.run.status, stream.run.reason) == ("cancelled", "Stopped by you")
+    assert told(stream.run.events) == told(run.events)
+    with pytest.raises(asyncio.CancelledError, match="Stopped by you"):
+        await deaf.run("go")
+
+
+async def test_equal_calls_of_one_turn_get_each_its_own_answer():
+    done = asyncio.Event()
+
+    class Coins:
+        """The second coin lands before the first one."""
+
+        name = "scripted:scripted"
+        capabilities = Capabilities()
+        tosses = itertools.count()
+
+        async def stream(self, request):
+            if next(self.tosses) == 0:
+                await done.wait()
+                yield TextDelta("heads")
+            else:
+                yield TextDelta("tails")
+                done.set()
+            yield ModelDone("end", Usage())
+
+    coin = Agent("coin", model=Coins())
+    ask = ("coin", {"message": "toss"})
+    boss = Agent("boss", model=ScriptedModel(Say(calls=[ask, ask]), "Done."), tools=[coin])
+    run = await boss.run("go")
+
+    def results(run: Run[Any]) -> list[str]:
+        return [part.text for part in run.messages[2].parts if isinstance(part, ToolResultPart)]
+
+    assert results(run) == ["heads", "tails"]
+    insert(run)
+    for _ in range(3):
+        again = await boss.replaced(model=Deaf(), tools=[coin.replaced(model=Deaf())]).run("go")
+        assert results(again) == ["heads", "tails"]
 
 
 async def test_the_same_agent_in_several_nodes_answers_in_each_as_it_did_there():

@@ -12,11 +12,18 @@ export interface Place {
   index: number;
 }
 
-/** Find the cell of a run: of several the one in which it is under way, else the last one. */
-export function placeOf(tracker: INotebookTracker, runId: string): Place | null {
+/**
+ * Find the cell of a run: of several the one in which it is under way, else the last one; else
+ * the cell that its kernel names.
+ */
+export function placeOf(tracker: INotebookTracker, runId: string, cellId?: string): Place | null {
+  let named: Place | null = null;
   const places: (Place & { live: boolean })[] = [];
   tracker.forEach(panel => {
     panel.content.widgets.forEach((cell, index) => {
+      if (cell.model.id === cellId) {
+        named = { panel, index };
+      }
       if (cell.model.type === 'code') {
         const { outputs } = (cell as CodeCell).model;
         for (let at = 0; at < outputs.length; at += 1) {
@@ -28,7 +35,7 @@ export function placeOf(tracker: INotebookTracker, runId: string): Place | null 
       }
     });
   });
-  return places.find(place => place.live) ?? places.at(-1) ?? null;
+  return places.find(place => place.live) ?? places.at(-1) ?? named;
 }
 
 /** Bring the cell before the eyes, and the focus to it. */

@@ -27,7 +27,9 @@ const panel: JupyterFrontEndPlugin<void> = {
   ) => {
     const lines = new Lines(tracker);
     const toCell = (runId: string): void => {
-      const place = placeOf(tracker, runId);
+      const rows = lines.all.flatMap(line => line.state?.runs ?? []);
+      const cell = rows.find(row => row.run_id === runId)?.cell ?? undefined;
+      const place = placeOf(tracker, runId, cell);
       if (place) {
         void goTo(app, place);
       } else {

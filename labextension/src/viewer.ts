@@ -25,6 +25,8 @@ const PLAY_MS = 50;
 export class Viewer {
   readonly node = element('div', 'nba-viewer');
   private readonly title = element('div', 'nba-title');
+  /** Opens and folds a run that nobody has asked to see. */
+  private readonly crease = element('button', 'nba-button nba-crease');
   private readonly bar = element('div', 'nba-bar-of-tools');
   private readonly problem = element('p', 'nba-problem');
   private readonly finder = element('div', 'nba-finder');
@@ -44,6 +46,7 @@ export class Viewer {
   private fold = new Fold();
   /** How many events are shown in a replay. */
   private position: number | undefined;
+  private isFolded = false;
   private show: Show = 'all';
   private search = '';
   private frame = 0;
@@ -57,13 +60,16 @@ export class Viewer {
     this.toolbar();
     this.finderBar();
     this.replayBar();
-    const head = element('div', 'nba-head', this.title, this.bar);
+    const head = element('div', 'nba-head', this.crease, this.title, this.bar);
     const columns = element('div', 'nba-columns', this.picture.node, this.list.node);
     const { finder, replay, timeline } = this;
     this.node.append(head, this.problem, finder, replay, timeline.node, columns, this.ending);
     for (const part of [finder, replay, timeline.node, this.picture.node, this.problem]) {
       part.hidden = true;
     }
+    this.crease.type = 'button';
+    this.crease.hidden = true;
+    this.crease.addEventListener('click', () => this.folds(!this.isFolded));
   }
 
   /** True once there is something to see. */
@@ -86,6 +92,10 @@ export class Viewer {
       this.set('Map', this.picture.node, true);
     }
     this.tell(problemOf(document, this.events.length));
+    if (!before && document.folded === true) {
+      this.crease.hidden = false;
+      this.folds(true);
+    }
     this.later();
   }
 
@@ -104,6 +114,13 @@ export class Viewer {
     cancelAnimationFrame(this.frame);
     clearInterval(this.clock);
     clearInterval(this.player);
+  }
+
+  private folds(isFolded: boolean): void {
+    this.isFolded = isFolded;
+    this.node.classList.toggle('nba-folded', isFolded);
+    this.crease.setAttribute('aria-expanded', String(!isFolded));
+    this.later();
   }
 
   private tell(problem: string): void {
@@ -140,6 +157,10 @@ export class Viewer {
     this.title.replaceChildren(element('b', '', root.name), ' ', sign(standing), told, quiet);
     if (root.note) {
       this.title.append(element('span', 'nba-badge', `⚠ ${root.note}`));
+    }
+    this.crease.setAttribute('aria-label', `Run of ${root.name}`);
+    if (this.isFolded) {
+      return;
     }
     this.list.show(
       rowsOf(root, { opened: this.opened, show: this.show, search: this.search }),

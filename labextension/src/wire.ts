@@ -307,6 +307,7 @@ export interface RunFailed {
 export interface RunCancelled {
   at: number;
   reason: string;
+  request?: string | null;
   run_id: string;
   seq: number;
   type: 'run_cancelled';
@@ -349,9 +350,10 @@ export interface QuestionRow {
   };
 }
 /**
- * A run of this kernel that was drawn.
+ * A run of this kernel.
  */
 export interface RunRow {
+  cell?: string | null;
   cost?: string | null;
   kind: string;
   name: string;
@@ -496,6 +498,7 @@ export interface RunDocument {
     | ToolProgress
     | Retrying
   )[];
+  folded: boolean;
   live: boolean;
   picture?: string | null;
   replayed: boolean;

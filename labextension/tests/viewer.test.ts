@@ -288,3 +288,25 @@ test('of 10,000 events only a window of rows exists, and the answer at the end c
   frame();
   expect(viewer.node.querySelectorAll('.nba-bar').length).toBeLessThan(2000);
 });
+
+test('a run that nobody asked to see is one line that opens, and stays as it was left', () => {
+  const document = { ...sample('agent'), folded: true };
+  show(document);
+  const crease = part('.nba-crease');
+  expect(crease.hidden).toBe(false);
+  expect(crease.getAttribute('aria-expanded')).toBe('false');
+  expect(part('.nba-title').textContent).toContain('finished');
+  expect(rows()).toEqual([]);
+  crease.click();
+  frame();
+  expect(crease.getAttribute('aria-expanded')).toBe('true');
+  expect(viewer.node.classList.contains('nba-folded')).toBe(false);
+  expect(rows().length).toBeGreaterThan(0);
+  show(document);
+  expect(crease.getAttribute('aria-expanded')).toBe('true');
+});
+
+test('a run that is shown has nothing to unfold', () => {
+  show(sample('agent'));
+  expect(part('.nba-crease').hidden).toBe(true);
+});

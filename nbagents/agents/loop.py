@@ -14,6 +14,7 @@ from pydantic_core import from_json
 from nbagents.agents.history import Ask, History
 from nbagents.agents.human import approve
 from nbagents.agents.output import OUTPUT_TOOL, Output, RejectedError
+from nbagents.agents.playback import recorded_message, recorded_result
 from nbagents.context import RunContext
 from nbagents.errors import (
     ContextOverflow,
@@ -26,19 +27,15 @@ from nbagents.errors import (
 from nbagents.events import (
     MessageFinished,
     Retrying,
-    TextDelta,
-    ThinkingDelta,
     ToolFinished,
     ToolStarted,
     TurnStarted,
     interrupted_result,
 )
 from nbagents.messages import (
-    ZERO_USAGE,
     FilePart,
     Message,
     TextPart,
-    ThinkingPart,
     ToolCallPart,
     ToolResultPart,
     user_message,
@@ -47,8 +44,8 @@ from nbagents.models.base import Model, ModelDone, ModelRequest, PartDone, Setti
 from nbagents.models.collect import Collector
 from nbagents.models.retry import RetryPolicy
 from nbagents.past import Past
-from nbagents.replay import Requests, playing
-from nbagents.runnable import Result, RunnableTool
+from nbagents.replay import Requests
+from nbagents.runnable import Result
 from nbagents.tools.base import Tool, ToolResult
 
 __all__ = ["Job", "run_loop"]
@@ -95,7 +92,7 @@ async def run_loop(ctx: RunContext, job: Job[T], messages: list[Message]) -> Res
             await ctx.keep()
         await ctx.emit(TurnStarted(turn))
         asked = ctx.asking = requests.after(messages)
-        if (message := await _replayed(ctx, job, asked)) is None:
+        if (message := await recorded_message(ctx, job.agent, asked)) is None:
             message = await _ask_within_context(ctx, job, request, messages, forcing, aside)
         ctx.asking = None
         calls = message.tool_calls
@@ -161,21 +158,6 @@ def _first_request(job: Job[Any]) -> ModelRequest:
     if job.model.capabilities.native_output:
         return replace(request, output=job.output.spec)
     return replace(request, tools=(*specs, job.output.tool), tool_choice="required")
-
-
-async def _replayed(ctx: RunContext, job: Job[Any], request: str) -> Message | None:
-    """Answer from what was recorded, in one piece, with what it had cost then."""
-    cassette = playing()
-    if cassette is None:
-        return None
-    message = cassette.message(job.agent, ctx.path, request)
-    for part in message.parts:
-        if isinstance(part, TextPart):
-            await ctx.emit(TextDelta(part.text))
-        elif isinstance(part, ThinkingPart):
-            await ctx.emit(ThinkingDelta(part.text))
-    ctx.spend(message.usage or ZERO_USAGE)
-    return message
 
 
 def _requests(job: Job[Any]) -> Requests:
@@ -334,7 +316,8 @@ async def _run_tool(
             result = _refusal(str(error))
         else:
             try:
-                result = await _call(ctx, job, tool, call, args)
+                recorded = await recorded_result(ctx, job.agent, tool, call)
+                result = recorded or await tool.call(ctx, args)
                 ctx.tell_state()
             except BaseException:
                 ctx.cancelled = True
@@ -346,23 +329,6 @@ async def _run_tool(
     await ctx.emit(ToolFinished(call.call_id, part, seconds, result.traceback, result.ends_run))
     ctx.keep_soon(if_exact=True)  # Others beside it may take long.
     return part, result.ends_run
-
-
-async def _call(
-    ctx: RunContext, job: Job[Any], tool: Tool, call: ToolCallPart, args: dict[str, Any]
-) -> ToolResult:
-    """Run a tool, or tell again what it had done when it was recorded."""
-    cassette = None if tool.is_internal or isinstance(tool, RunnableTool) else playing()
-    played = cassette.call(job.agent, call) if cassette else None
-    if played is None:
-        return await tool.call(ctx, args)
-    ctx.tell_again(played.inner, played.finished.run_id, call.call_id)
-    for change in played.changes:
-        ctx.state.pop(change.key, None)
-        if not change.removed:
-            ctx.state[change.key] = change.value
-    ended = played.finished
-    return ToolResult(ended.result.content, ended.result.is_error, ended.traceback, ended.ends_run)
 
 
 async def _allow(

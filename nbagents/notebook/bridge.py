@@ -8,9 +8,9 @@ import itertools
 import json
 import logging
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, Protocol
 
 from pydantic import ValidationError
 
@@ -48,7 +48,7 @@ from nbagents.questions import OpenQuestion
 from nbagents.runnable import Run, RunStream
 from nbagents.sessions.address import default_store
 
-__all__ = ["Bridge", "Feed"]
+__all__ = ["Bridge", "Feed", "UnderWay", "row_of"]
 
 _log = logging.getLogger(__name__)
 
@@ -56,6 +56,24 @@ _TARGET, _CONTROL = "nbagents", "nbagents.control"
 _STATE_SECONDS = 0.05
 _EVENTS_SECONDS = 0.1
 _KEPT_RUNS = 50
+
+
+class UnderWay(Protocol):
+    """A run that has not ended, as the panel knows it."""
+
+    @property
+    def row(self) -> RunRow:
+        """The run as the panel lists it."""
+        ...
+
+    @property
+    def runs(self) -> Collection[str]:
+        """The run and those below it."""
+        ...
+
+    def stop(self) -> None:
+        """End the run; from any thread."""
+        ...
 
 
 class Bridge:
@@ -72,12 +90,13 @@ class Bridge:
 
         self._magics = magics
         self._tap = tap
-        self._feeds: dict[str, Feed] = {}
+        self._under_way: dict[str, UnderWay] = {}
         self._rows: deque[RunRow] = deque(maxlen=_KEPT_RUNS)
         self._questions: dict[tuple[str, str], OpenQuestion] = {}
         self._sessions: list[str] = []
         self._told: dict[str, Any] = {}
         self._is_due = False
+        self._pump: asyncio.Task[None] | None = None
         self._pages: set[str] = set()
         self._manager = get_comm_manager()
         self._manager.register_target(_CONTROL, self._meet)
@@ -119,23 +138,34 @@ class Bridge:
         """Make the canvas that draws a run in the pages that listen."""
         return Feed(self, stream)
 
-    def begin(self, run_id: str, feed: Feed) -> None:
+    def begin(self, run_id: str, run: UnderWay) -> None:
         """A run began."""
-        self._feeds[run_id] = feed
+        self._under_way[run_id] = run
+        if self._pump is None and self._tap.must_pump:
+            self._pump = asyncio.create_task(self._tap.pump())
         self.changed()
 
-    def end(self, run: Run[Any]) -> None:
+    def end(self, run: Run[Any], cell: str | None = None) -> None:
         """A run is over, or waits."""
-        self._feeds.pop(run.run_id, None)
+        self.forget(run.run_id)
         for row in [row for row in self._rows if row.run_id == run.run_id]:  # It went on.
             self._rows.remove(row)
-        self._rows.appendleft(_row(run))
+        self._rows.appendleft(row_of(run, cell))
+        self.changed()
+
+    def forget(self, run_id: str) -> None:
+        """A run is over, or could not begin."""
+        self._under_way.pop(run_id, None)
+        if self._pump is not None and not self._under_way:
+            self._pump.get_loop().call_soon_threadsafe(self._pump.cancel)
+            self._pump = None
         self.changed()
 
     def asked(self, question: OpenQuestion) -> None:
-        """A person is to answer a question."""
+        """A person is to answer a question, or need not any more."""
         inner = question.asked.run_id
-        root = next((root for root, feed in self._feeds.items() if inner in feed.runs), inner)
+        under_way = list(self._under_way.items())
+        root = next((root for root, run in under_way if inner in run.runs), inner)
         self._questions[root, question.id] = question
         self.changed()
 
@@ -147,10 +177,11 @@ class Bridge:
         chosen = self._magics.session.id if self._magics.session else None
         known = dict.fromkeys([*([chosen] if chosen else []), *self._sessions])
         waiting = {key: q for key, q in list(self._questions.items()) if q.is_open}
+        under_way = [run.row for run in list(self._under_way.values())[:_KEPT_RUNS] if run.runs]
         return State(
             agents,
             tuple(SessionRow(name, name == chosen) for name in known),
-            (*(feed.row for feed in list(self._feeds.values())), *self._rows),
+            (*under_way, *self._rows),
             tuple(_row_of(root, question) for (root, _), question in waiting.items()),
         )
 
@@ -184,13 +215,13 @@ class Bridge:
             case Hello():
                 self._told = {}
                 asyncio.run_coroutine_threadsafe(self._look_up(), background_loop())
-            case Watch(run_id=run_id) if feed := self._feeds.get(run_id):
+            case Watch(run_id=run_id) if isinstance(feed := self._under_way.get(run_id), Feed):
                 self.say(feed.document())
             case Watch(run_id=run_id) if canvas := self._magics.canvases.get(run_id):
                 # It has ended while the page was loaded anew, which has missed its last frame.
                 background_loop().call_soon_threadsafe(canvas.draw_again)
-            case Stop(run_id=run_id) if feed := self._feeds.get(run_id):
-                feed.stop()
+            case Stop(run_id=run_id) if run := self._under_way.get(run_id):
+                run.stop()
             case Answer():
                 self._answer(message)
             case _:
@@ -236,7 +267,7 @@ class Feed:
     @property
     def row(self) -> RunRow:
         """The run as the panel lists it: it goes on while its questions are open."""
-        return replace(_row(self._stream.run), status="running", seconds=None)
+        return replace(row_of(self._stream.run), status="running", seconds=None)
 
     def start(self, view: RunView) -> None:
         """Remember the view, which knows the picture."""
@@ -297,7 +328,8 @@ def _plain(message: Any) -> dict[str, Any]:
     return codec(type(message)).dump_python(message, mode="json", exclude_none=True, fallback=repr)
 
 
-def _row(run: Run[Any]) -> RunRow:
+def row_of(run: Run[Any], cell: str | None = None) -> RunRow:
+    """Return a run as the panel lists it."""
     start, usage = run.events[0], run.usage
     assert isinstance(start, RunStarted)
     return RunRow(
@@ -309,6 +341,7 @@ def _row(run: Run[Any]) -> RunRow:
         seconds=None if run.status == "running" else run.seconds,
         tokens=usage.total_tokens,
         cost=None if usage.cost is None else str(usage.cost),
+        cell=cell,
     )
 
 

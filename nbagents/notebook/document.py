@@ -23,7 +23,12 @@ _SUFFIX = ".nbagents.json"
 
 
 def document_of(
-    events: Sequence[Event], *, picture: str | None = None, ending: str = "", live: bool = False
+    events: Sequence[Event],
+    *,
+    picture: str | None = None,
+    ending: str = "",
+    live: bool = False,
+    folded: bool = False,
 ) -> dict[str, Any]:
     """Return the document of a run, the outermost of its events, as JSON without any key.
 
@@ -36,6 +41,7 @@ def document_of(
         picture=picture,
         ending=ending,
         replayed=isinstance(start, RunStarted) and start.replayed,
+        folded=folded,
     )
     known = codec(RunDocument).dump_python(document, mode="json", exclude_none=True)
     # The log's own codec takes out keys; of what no page can read, null is left.

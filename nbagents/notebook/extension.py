@@ -24,9 +24,10 @@ from nbagents.notebook.session_cards import diff_bundle, session_bundle
 from nbagents.notebook.session_magics import SessionMagics
 from nbagents.notebook.stop import why_stopped
 from nbagents.notebook.team_magics import TeamMagics
+from nbagents.notebook.unseen import Unseen
 from nbagents.notebook.wakeup import Wakeup
 from nbagents.questions import OpenQuestion
-from nbagents.runnable import Run
+from nbagents.runnable import Run, look_on
 from nbagents.sessions.diff import Diff
 from nbagents.sessions.session import Session
 
@@ -65,6 +66,10 @@ class Extension:
         kernel = getattr(shell, "kernel", None)
         self._tap = Tap(kernel) if kernel is not None else None
         self._bridge = self._lay_bridge(kernel)
+        self._unseen = Unseen(shell, self._magics, self._bridge)
+        look_on(self._unseen)
+        if kernel is not None:
+            shell.events.register("post_run_cell", self._save)
         questions.meet(NotebookHuman(kernel, self._tap, self._asked))
 
     def remove(self) -> None:
@@ -73,7 +78,9 @@ class Extension:
         if shell.custom_exceptions == (asyncio.CancelledError,):
             shell.set_custom_exc((), None)
         questions.meet(None)
+        look_on(None)
         if self._bridge is not None:
+            shell.events.unregister("post_run_cell", self._save)
             shell.events.unregister("post_run_cell", self._tell)
             self._bridge.remove()
         if self._tap is not None:
@@ -109,12 +116,18 @@ class Extension:
         if self._bridge is not None:
             self._bridge.changed()
 
+    def _save(self, _result: object) -> None:
+        """Save what has run in a cell unseen."""
+        self._unseen.save()
+
     def _forget_shown(self, _info: object) -> None:
         self._magics.shown.clear()
+        self._magics.drawn.clear()
 
     def _show_run(self, run: Run[Any]) -> None:
         """Draw a run, unless its own cell has just done so."""
         if run.events and run.run_id not in self._magics.shown:
+            self._magics.drawn.add(run.run_id)
             show_run(run)
 
 

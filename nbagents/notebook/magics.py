@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
+from weakref import WeakSet
 
 from IPython.core.error import UsageError
 from IPython.core.interactiveshell import InteractiveShell
@@ -54,7 +55,11 @@ class AgentMagics(Magics):
         """What `%session` has chosen: where `%ask` writes its runs down."""
         self.runs: deque[Run[Any]] = deque(maxlen=_KEPT_RUNS)
         self.shown: set[str] = set()
-        """Runs that the cell under way has drawn already."""
+        """Runs that the cell under way has drawn while they ran."""
+        self.drawn: set[str] = set()
+        """Runs that the cell under way has drawn because it was told to."""
+        self.followed = WeakSet[RunStream[Any]]()
+        """Streams that are drawn as they come."""
         self.canvases: dict[str, Canvas] = {}
         """Where the last runs are drawn, by their ids."""
         self.beside: Callable[[RunStream[Any]], Canvas] | None = None
@@ -148,6 +153,7 @@ class AgentMagics(Magics):
         """Draw a run into the cell that calls, and remember it."""
         canvas = canvas_for(self.shell, quiet=quiet)
         canvases = [canvas]
+        self.followed.add(stream)
         try:
             topology = runnable.topology() if runnable.is_team else None
             if self.beside is not None:
@@ -156,13 +162,19 @@ class AgentMagics(Magics):
         finally:
             run = stream.run
             if run.events:
-                self.runs.append(run)
+                self.remember(run)
                 self.canvases[run.run_id] = canvas
                 while len(self.canvases) > _KEPT_RUNS:
                     del self.canvases[next(iter(self.canvases))]
                 self.shown.add(run.run_id)
                 if run.status != "finished":
                     self.shell.displayhook.update_user_ns(run)
+
+    def remember(self, run: Run[Any]) -> None:
+        """Keep a run for `%runs`; one that went on stands there once."""
+        for known in [known for known in self.runs if known.run_id == run.run_id]:
+            self.runs.remove(known)
+        self.runs.append(run)
 
     @no_var_expand
     @line_magic

@@ -33,10 +33,7 @@ from nbagents.replay import Cassette, play
 
 __all__ = ["Replayed", "begin", "cassette_of", "replay", "write"]
 
-_NOTHING = (
-    "{path} holds no run. Run it once with a model, and save it; a run is saved where it is shown: "
-    "by %ask, or as the last line of a cell."
-)
+_NOTHING = "{path} holds no run. Run it once with a model, and save it. A cell that ends with `;` saves none."
 _ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 # What differs from run to run, or is told by what stays.
 _LEFT_OUT = {
@@ -51,6 +48,8 @@ _LEFT_OUT = {
     "seq",
     "usage",
 }
+# How a stop is told by the kernel, by `%ask`, and by the panel.
+_STOPS = {"Cancelled", "CancelledError", "KeyboardInterrupt", "Stopped"}
 _IN_ORDER = (RunStarted, MessageFinished, HandedOff, RunFinished, RunFailed, RunCancelled)
 _LONGEST = 160
 _BEGIN = (
@@ -132,6 +131,7 @@ def write(replayed: Replayed, path: str | Path, to: str | Path | None = None) ->
 async def _execute(notebook: Any, path: Path, *, run_tools: bool) -> Any:
     """Run all cells in a kernel of its own; `path` is absolute."""
     nbclient = require("nbclient", "share")
+    require("ipykernel", "share")
     client = nbclient.NotebookClient(
         copy.deepcopy(notebook),
         kernel_name="python3",
@@ -208,7 +208,8 @@ def _told(cell: Any) -> Iterator[tuple[str, Any]]:
             if output.name == "stdout":  # Warnings name paths.
                 yield "text", output.text
         elif output.output_type == "error":
-            yield "error", output.evalue or output.ename
+            stopped = output.ename in _STOPS
+            yield "error", "Stopped by you" if stopped else output.evalue or output.ename
         elif PICTURE_MIME in data or "nbagents" in output.get("metadata", {}):
             continue  # It tells of the machine, the time, or the run beside it.
         elif "text/vnd.graphviz" in data:
@@ -235,6 +236,8 @@ def _plain(event: DurableEvent) -> dict[str, Any]:
     told = event_codec().dump_python(event, mode="json", exclude_none=True, fallback=repr)
     if isinstance(event, MessageFinished):
         told["message"].pop("usage", None)
+    if isinstance(event, RunCancelled):  # Runs inside of one that is stopped are not told why.
+        told.pop("reason")
     return {name: value for name, value in told.items() if name not in _LEFT_OUT}
 
 

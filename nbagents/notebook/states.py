@@ -80,7 +80,7 @@ class States:
             elif uses := self._uses.get(node.id):
                 seconds = sum(use.seconds for use in uses)
                 states[node.id] = NodeState(_OF_TOOLS[uses[-1].status], len(uses), seconds)
-            elif node.kind == "human":
+            elif node.id == HUMAN:
                 status: Status = "done" if self._answered else "pending"
                 waiting = bool(root) and root[-1].waiting and not over
                 states[node.id] = NodeState("waiting" if waiting else status, self._answered)

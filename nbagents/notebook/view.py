@@ -218,8 +218,10 @@ class RunView:
 
     def _finish_message(self, node: RunNode, message: Message) -> None:
         """Put the message in the place of its deltas; what happened on the way stays."""
-        notes = [item for item in node.items[node.turn_start :] if isinstance(item, NoteItem)]
-        node.items[node.turn_start :] = notes
+        now = node.items[node.turn_start :]
+        node.items[node.turn_start :] = [
+            item for item in now if isinstance(item, (NoteItem, QuestionItem))
+        ]
         node.calls.clear()
         for part in message.parts:
             if isinstance(part, ToolCallPart):

@@ -57,6 +57,8 @@ class RunDocument:
     """What a reader can do about a run that waits."""
     replayed: bool = False
     """The answers were recorded ones, and cost nothing."""
+    folded: bool = False
+    """Nobody has asked to see it: it is one line, until somebody opens it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +90,7 @@ class SessionRow:
 
 @dataclass(frozen=True, slots=True)
 class RunRow:
-    """A run of this kernel that was drawn."""
+    """A run of this kernel."""
 
     run_id: str
     name: str
@@ -101,6 +103,8 @@ class RunRow:
     tokens: int
     cost: str | None
     """US dollars, as a decimal number."""
+    cell: str | None = None
+    """The id of the cell that runs it, if the page has said."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,11 +2,12 @@
 
 from nbagents.runnable.base import Runnable, RunnableTool, call
 from nbagents.runnable.given import Input, conversation
-from nbagents.runnable.run import Result, Run, Status
+from nbagents.runnable.run import Held, Result, Run, Status, look_on
 from nbagents.runnable.sketch import Sketch
 from nbagents.runnable.stream import RunStream
 
 __all__ = [
+    "Held",
     "Input",
     "Result",
     "Run",
@@ -17,4 +18,5 @@ __all__ = [
     "Status",
     "call",
     "conversation",
+    "look_on",
 ]

@@ -288,7 +288,7 @@ async def _open(
         ctx.record_event(RunFailed(name, redact(str(error) or name), ctx.usage, ctx.asking))
         raise
     except BaseException as error:
-        ctx.record_event(RunCancelled(str(error) or "Cancelled", ctx.usage))
+        ctx.record_event(RunCancelled(str(error) or "Cancelled", ctx.usage, ctx.asking))
         raise
     finally:
         ctx.leave()

@@ -8,12 +8,12 @@ import weakref
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Generic, Literal, TypeVar, cast
+from typing import Any, Generic, Literal, Protocol, TypeVar, cast
 
 from pydantic_core import to_json
 
 from nbagents._portal import in_loop
-from nbagents.context import RunContext
+from nbagents.context import RunContext, inside_run
 from nbagents.errors import Cancelled, LimitReached, UserError, unknown_name
 from nbagents.events import (
     DurableEvent,
@@ -32,7 +32,7 @@ from nbagents.questions import Answers, OpenQuestion
 from nbagents.record import check_answers, unasked
 from nbagents.topology import Topology
 
-__all__ = ["Held", "Result", "Run", "Status"]
+__all__ = ["Held", "Onlooker", "Result", "Run", "Status", "look_on"]
 
 T = TypeVar("T")
 
@@ -113,6 +113,18 @@ class Held(Generic[T]):
 
         Cancelling this cancels the tree, and waits for its clean-up.
         """
+        onlookers = [] if inside_run() else list(_onlookers)
+        for onlooker in onlookers:
+            onlooker.begin(self)
+        run: Run[T] | None = None
+        try:
+            run = await self._outcome()
+            return run
+        finally:
+            for onlooker in onlookers:
+                onlooker.end(run or self._run())
+
+    async def _outcome(self) -> Run[T]:
         record, task = self.ctx.record, self.task
         still = False
         while not task.done():
@@ -152,6 +164,26 @@ class Held(Generic[T]):
         # When nobody can resume it any more, what it holds is let go.
         weakref.finalize(self, _let_go, self.task).atexit = False
         return Run(self.ctx.run_id, list(record.events), held=self, earlier=self.earlier)
+
+
+class Onlooker(Protocol):
+    """Whoever wants to know of each run of this process that is no part of another one."""
+
+    def begin(self, held: Held[Any]) -> None:
+        """Learn that a run begins, or goes on; in its own loop."""
+        ...
+
+    def end(self, run: Run[Any]) -> None:
+        """Learn that it has ended, or waits."""
+        ...
+
+
+_onlookers: list[Onlooker] = []
+
+
+def look_on(onlooker: Onlooker | None) -> None:
+    """Tell this one of all runs from now on; None tells nobody."""
+    _onlookers[:] = [onlooker] if onlooker is not None else []
 
 
 def _let_go(task: asyncio.Task[Any]) -> None:

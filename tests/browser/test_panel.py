@@ -170,6 +170,31 @@ async def test_a_run_is_stopped_from_the_panel_and_its_cell_is_found(cells):
     await expect(notebook.cell(1).node).to_be_focused()
 
 
+async def test_a_run_of_plain_code_is_listed_found_and_stopped_and_left_as_one_line(cells):
+    notebook = await cells("1", "run = await sleeper.run('hi')")
+    panel = await opened(notebook.page)
+    running = await notebook.begin(2)
+    await expect(panel.get_by_role("listitem").filter(has_text="running")).to_have_count(1)
+    await notebook.cell(0).select()
+    found = panel.get_by_title("Go to the cell of this run")
+    await found.click()
+    await expect(notebook.cell(2).node).to_be_focused()
+    await panel.get_by_role("button", name="Stop sleeper").click()
+    await running.finished(15)
+    output = notebook.cell(2).output
+    await expect(output).to_contain_text("Stopped by you")
+    crease = output.get_by_role("button", name="Run of sleeper")
+    await expect(crease).to_have_attribute("aria-expanded", "false")
+    await expect(output.get_by_role("treeitem")).to_have_count(0)
+    await notebook.screenshot("panel-folded")
+    await notebook.cell(0).select()
+    await found.click()
+    await expect(notebook.cell(2).node).to_be_focused()
+    await crease.click()
+    await expect(output.get_by_role("treeitem").first).to_be_visible()
+    await notebook.screenshot("panel-unfolded")
+
+
 async def test_it_says_what_to_do_where_there_is_nothing(lab, notebook):
     lab.write("empty.ipynb", "1 + 1", "%load_ext nbagents")
     await notebook.open("empty.ipynb")

@@ -117,8 +117,9 @@ def test_a_question_is_answered_from_the_panel_while_the_cell_runs(page: Page, c
     page.wait_for(lambda: page.heard[-1]["type"] == "refused")
 
 
-def test_a_run_is_stopped_from_the_panel(page: Page):
-    cell = page.kernel.begin("%ask slow hi", allow_stdin=True)
+@pytest.mark.parametrize("code", ["%ask slow hi", "for _ in [1]:\n    %ask slow hi"])
+def test_a_run_is_stopped_from_the_panel(page: Page, code: str):
+    cell = page.kernel.begin(code, allow_stdin=True)
     page.wait_for(lambda: any("two" in str(told) for told in page.heard))
     page.send(type="stop", run_id=page.state["runs"][0]["run_id"])
     assert cell.result().error == "Cancelled: Stopped by you"

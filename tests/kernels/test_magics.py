@@ -163,7 +163,7 @@ def test_awaited_and_portal_runs_share_what_cells_have_made(cells: Kernel):
 
 
 def test_a_sync_call_works_in_a_cell(cells: Kernel):
-    assert cells.execute("print(writer('hello').output)").text == "hello\n"
+    assert cells.execute("print(writer('hello').output)").outputs[0]["text"] == "hello\n"
 
 
 def test_agent_defines_the_variable_and_shows_a_card(cells: Kernel):

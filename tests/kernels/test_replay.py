@@ -16,6 +16,7 @@ from nbformat import v4
 from nbagents.errors import UserError
 from nbagents.notebook.replaying import replay
 from nbagents.notebook.wire import RUN_MIME
+from tests.kernels.harness import Kernel
 from tests.offline import child_environment
 
 pytestmark = pytest.mark.kernel
@@ -109,6 +110,51 @@ def test_a_notebook_is_told_again_without_model_and_tools(notebook: Path):
     shown = json.dumps(replayed.notebook)
     assert "replayed, no cost" in shown
     assert "It is sunny." in shown
+
+
+STOPPABLE = """
+%load_ext nbagents
+import os
+from pathlib import Path
+from nbagents import Agent, ScriptedModel, TextDelta
+from nbagents.models.base import Capabilities
+
+class Halting:
+    "Says half a sentence, and then nothing; it may be asked only where it was recorded."
+    name = "halting:1"
+    capabilities = Capabilities()
+    async def stream(self, request):
+        import asyncio
+        yield TextDelta("Well, I think")
+        Path(os.environ["ASK"]).touch()
+        await asyncio.Event().wait()
+
+slow = Agent("slow", model=Halting())
+"""
+
+
+@pytest.mark.parametrize(
+    "code",
+    ["%ask slow go", "for _ in [1]:\n    %ask slow go", "run = slow('go')", "await slow.run('go')"],
+)
+def test_a_run_that_was_stopped_is_told_again(kernel: Kernel, tmp_path: Path, code: str):
+    marker = tmp_path / "asked"
+    kernel.execute(f"import os; os.environ['ASK'] = {str(marker)!r}")
+    assert kernel.execute(STOPPABLE).error is None
+    cell = kernel.begin(code, allow_stdin=True)
+    cell.wait_for(lambda _: marker.exists())
+    kernel.interrupt()
+    stopped = cell.result()
+    assert stopped.error is not None
+    saved = [v4.new_code_cell(STOPPABLE), v4.new_code_cell(code), v4.new_code_cell("6 * 7")]
+    saved[1].outputs = [v4.new_output(**output) for output in stopped.outputs]
+    saved[2].outputs = [v4.new_output(**output) for output in kernel.execute("6 * 7").outputs]
+    path = tmp_path / "stopped.ipynb"
+    nbformat.write(v4.new_notebook(cells=saved), path)
+    replayed = replay(path)
+    assert replayed.differences == ()
+    assert "Well, I think" in json.dumps(replayed.notebook.cells[1].outputs)
+    assert replayed.notebook.cells[2].outputs[0].data["text/plain"] == "42"
 
 
 def test_a_changed_prompt_is_a_miss_that_names_the_cell(notebook: Path):

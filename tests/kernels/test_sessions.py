@@ -353,10 +353,10 @@ def test_calls_that_await_and_calls_that_cannot_share_a_session(cells: Kernel):
     assert "Heard 2." in cells.execute("%%time\n%ask talker two").text
     cells.execute("def ask():\n    return get_ipython().run_line_magic('ask', 'talker three')")
     assert "Heard 3." in cells.execute("ask()").text
-    assert cells.execute("print(talker('four', session='both').output)").text == "Heard 4.\n"
-    assert cells.execute("print((await talker.run('5', session='both')).output)").text == (
-        "Heard 5.\n"
-    )
+    printed = cells.execute("print(talker('four', session='both').output)").outputs[0]
+    assert printed["text"] == "Heard 4.\n"
+    printed = cells.execute("print((await talker.run('5', session='both')).output)").outputs[0]
+    assert printed["text"] == "Heard 5.\n"
 
 
 def test_a_call_that_cannot_await_is_cut_off_by_a_restart_and_not_stopped(
@@ -367,5 +367,6 @@ def test_a_call_that_cannot_await_is_cut_off_by_a_restart_and_not_stopped(
     restart(cells)
     (home / "go-on").touch()
     assert "goes on" in cells.execute("%session sync").text
-    assert cells.execute("print(flow('go', session='sync').output)").text == "3\n"
+    printed = cells.execute("print(flow('go', session='sync').output)").outputs[0]
+    assert printed["text"] == "3\n"
     assert lines(home) == ["first", "slow", "slow", "last"]

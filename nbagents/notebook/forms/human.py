@@ -27,7 +27,10 @@ class NotebookHuman:
     """Brings questions before whoever looks at the cell that asks."""
 
     def __init__(self, kernel: Any, tap: Tap | None, told: Callable[[OpenQuestion], None]) -> None:
-        """Ask on a kernel's page, or in the terminal where there is none; `told` hears of it too."""
+        """Ask on a kernel's page, or in the terminal where there is none.
+
+        `told` hears of each question too, when it is asked and when it is over.
+        """
         self._kernel = kernel
         self._tap = tap
         self._told = told
@@ -36,10 +39,13 @@ class NotebookHuman:
         """Show the question until it is over, the person puts it off, or nobody can be asked."""
         self._told(question)
         fields = fields_of(question.asked.schema)
-        if self._kernel is None:
-            await _in_terminal(question, fields)
-        elif self._is_watched():
-            await self._in_cell(question, fields)
+        try:
+            if self._kernel is None:
+                await _in_terminal(question, fields)
+            elif self._is_watched():
+                await self._in_cell(question, fields)
+        finally:
+            self._told(question)
 
     def _is_watched(self) -> bool:
         """Tell whether somebody can answer: nbclient and papermill say that nobody can."""

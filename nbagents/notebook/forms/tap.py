@@ -7,6 +7,7 @@ that a running cell waits for would never arrive.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import threading
 from collections.abc import Callable, Sequence
@@ -14,7 +15,11 @@ from typing import Any
 
 import zmq
 
+from nbagents._portal import portal
+
 __all__ = ["Tap"]
+
+_PUMP_SECONDS = 0.1
 
 Handler = Callable[[Any], None]
 
@@ -44,8 +49,14 @@ class Tap:
         on_main = threading.current_thread() is threading.main_thread()
         return self._next is not None and not reads_itself and not on_main
 
-    def pump(self) -> None:
-        """Read what has arrived; to be called on the main thread. Other messages are queued."""
+    async def pump(self) -> None:
+        """Have the main thread, while it waits in a call that cannot await, read what arrives."""
+        while True:
+            portal().post_to_main(self._read)
+            await asyncio.sleep(_PUMP_SECONDS)
+
+    def _read(self) -> None:
+        """Read what has arrived; other messages are queued."""
         self._stream.flush(zmq.POLLIN)
 
     def listen(self, comm_id: str, handler: Handler) -> None:

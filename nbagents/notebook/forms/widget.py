@@ -13,7 +13,6 @@ from typing import Any, Literal
 import anywidget
 import traitlets
 
-from nbagents._portal import portal
 from nbagents.errors import UserError
 from nbagents.notebook.forms.fields import LARGEST_FILE, Field, assemble, decision, explain
 from nbagents.notebook.forms.tap import Tap
@@ -26,7 +25,6 @@ __all__ = ["Form", "FormWidget", "Outcome"]
 Outcome = Literal["answered", "later", "closed"]
 
 _READY_SECONDS = 3.0
-_PUMP_SECONDS = 0.05
 _HERE = Path(__file__).parent
 
 
@@ -70,7 +68,7 @@ class Form:
 
         None means that no page has drawn it within 3 s.
         """
-        pump = asyncio.create_task(self._pump()) if self._tap.must_pump else None
+        pump = asyncio.create_task(self._tap.pump()) if self._tap.must_pump else None
         seen = False
         try:
             while True:
@@ -110,11 +108,6 @@ class Form:
         """Bring a message into the loop that waits, from any thread."""
         with contextlib.suppress(RuntimeError):  # That loop is closed.
             self._loop.call_soon_threadsafe(self._inbox.put_nowait, content)
-
-    async def _pump(self) -> None:
-        while True:
-            portal().post_to_main(self._tap.pump)
-            await asyncio.sleep(_PUMP_SECONDS)
 
     def _submit(self, nonce: Any, values: Mapping[str, Any]) -> bool:
         """Answer the question, or tell the page what is wrong."""
