@@ -3,7 +3,17 @@ import type { Item, QuestionItem, RunNode, ToolItem } from './tree';
 import { markdown } from './markdown';
 import type { Row } from './rows';
 import { called } from './rows';
-import { clipped, facts, ofQuestion, ofRun, ofTool, plain, pretty, type Standing } from './words';
+import {
+  clipped,
+  facts,
+  ofQuestion,
+  ofRun,
+  ofTool,
+  ofTurn,
+  plain,
+  pretty,
+  type Standing
+} from './words';
 import type { FilePart } from './wire';
 
 const PICTURES = new Set(['image/png', 'image/jpeg', 'image/gif', 'image/webp']);
@@ -30,11 +40,13 @@ export function sign(standing: Standing): HTMLElement {
 
 /** Tell whether a row has to be drawn anew: its text is another one as soon as the row changes. */
 export function signature(row: Row, now: number): string {
-  const { body, open, depth } = row;
-  const own = `${depth}${open ?? ''}`;
+  const { body, open, depth, indent } = row;
+  const own = `${depth}${indent}${open ?? ''}`;
   switch (body.kind) {
     case 'item':
       return own + ofItem(body.item, now);
+    case 'turn':
+      return own + ofTurn(body.node, body.turn, now).join();
     case 'code':
       return own + body.text.length;
     case 'ending':
@@ -65,6 +77,10 @@ function ofItem(item: Item, now: number): string {
 export function draw(row: Row, now: number): Node {
   const { body } = row;
   switch (body.kind) {
+    case 'turn': {
+      const told = ofTurn(body.node, body.turn, now);
+      return element('span', 'nba-turn', `Turn ${body.turn.number} · ${told.join(' · ')}`);
+    }
     case 'code':
       return block(body.text, body.label);
     case 'file':

@@ -1,6 +1,15 @@
 /** The fold: from the events of a run to the tree that is drawn. */
-import type { AnyEvent, Base, Item, QuestionItem, RunNode, RunStatus, ToolItem } from './tree';
-import { newRun } from './tree';
+import type {
+  AnyEvent,
+  Base,
+  Item,
+  QuestionItem,
+  RunNode,
+  RunStatus,
+  ToolItem,
+  Turn
+} from './tree';
+import { endOf, newRun } from './tree';
 import type { InputReceived, InputRequested, Message, RunStarted, Usage } from './wire';
 
 const STOPS: Record<string, string> = {
@@ -59,7 +68,7 @@ export class Fold {
         node.status = 'asking';
         node.turnStart = node.items.length;
         node.calls.clear();
-        return;
+        return this.begin(node, event.at);
       case 'message_finished':
         return this.finishMessage(node, event.message, event);
       case 'tool_started': {
@@ -108,6 +117,13 @@ export class Fold {
     return { key: `${node.key}.${node.items.length - node.retries}`, at: event.at };
   }
 
+  /** Begin a turn; in a saved run the message is the first that is known of it. */
+  private begin(node: RunNode, at: number): void {
+    const number = node.turns.length + 1;
+    const key = `${node.key} turn ${number}`;
+    node.turns.push({ key, at, number, from: node.items.length });
+  }
+
   private open(event: RunStarted): void {
     const parent = this.runs.get(event.parent_id ?? '');
     const node = newRun(event, parent);
@@ -139,13 +155,20 @@ export class Fold {
       this.cutAt = this.lastAt;
     }
     node.off += Math.max(0, event.at - (node.until ?? this.cutAt));
+    const before = node.items.length;
     if (!node.parent || event.note || (node.items.length && !node.waiting)) {
       const text = howItWentOn(node, event.at);
       const full = event.note ? `${text} ${event.note}` : text;
       node.items.push({ ...this.base(node, event), kind: 'note', text: full, resumed: true });
     }
+    const turn = node.turns.at(-1);
+    if (turn && !turn.said && turn.from >= before) {
+      node.turns.pop();
+    } else if (turn) {
+      turn.to ??= before;
+    }
     Object.assign(node, { status: 'asking', until: undefined, output: undefined });
-    Object.assign(node, { error: '', reason: '', turnStart: node.items.length });
+    Object.assign(node, { error: '', reason: '', turnStart: node.items.length, since: event.at });
     node.model = event.model ?? node.model;
     node.calls.clear();
     for (const { node: asker, item } of this.questions.values()) {
@@ -183,6 +206,12 @@ export class Fold {
     const passing = node.items.splice(node.turnStart);
     node.items.push(...passing.filter(item => !MADE.has(item.kind)));
     node.calls.clear();
+    const last = node.turns.at(-1);
+    if (!last || last.said !== undefined) {
+      const ended = last ? endOf(node, last, last.at) : node.since;
+      this.begin(node, Math.max(node.since, ended));
+    }
+    Object.assign(node.turns.at(-1) as Turn, { said: event.at, usage: message.usage ?? undefined });
     for (const part of message.parts) {
       const base = this.base(node, event);
       if (part.type === 'tool_call') {

@@ -179,7 +179,7 @@ export class List {
     }
     if (drawn.signature !== signed) {
       drawn.signature = signed;
-      made.style.setProperty('--nba-depth', String(row.depth));
+      made.style.setProperty('--nba-depth', String(row.indent));
       made.setAttribute('aria-level', String(row.depth + 1));
       if (row.open === undefined) {
         made.removeAttribute('aria-expanded');

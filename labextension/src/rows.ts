@@ -1,5 +1,5 @@
 /** The rows: what is seen of the tree just now, in the order from top to bottom. */
-import type { Item, RunNode, ToolItem } from './tree';
+import { byTurns, type Item, type RunNode, type ToolItem, type Turn } from './tree';
 import type { FilePart } from './wire';
 import { ending, ofQuestion, plain, pretty, short } from './words';
 
@@ -7,9 +7,12 @@ import { ending, ofQuestion, plain, pretty, short } from './words';
 export interface Row {
   key: string;
   depth: number;
+  /** How far it is moved in: what is in a turn stands beneath its row, no further in. */
+  indent: number;
   open?: boolean;
   body:
     | { kind: 'item'; item: Exclude<Item, { kind: 'file' }> }
+    | { kind: 'turn'; turn: Turn; node: RunNode }
     | { kind: 'code'; label: string; text: string }
     | { kind: 'file'; part: FilePart }
     | { kind: 'ending'; node: RunNode; text: string };
@@ -38,6 +41,8 @@ export function rowsOf(root: RunNode, choice: Choice): Row[] {
 class Lister {
   rows: Row[] = [];
   private readonly sought: boolean;
+  /** The turns that are around the row that comes next. */
+  private around = 0;
 
   constructor(private readonly choice: Choice) {
     this.sought = choice.show !== 'all' || choice.search !== '';
@@ -56,15 +61,32 @@ class Lister {
         text: pretty(node.output)
       });
     }
-    items.forEach((item, index) => {
-      const last = index === items.length - 1;
-      if (typed && last && item.kind === 'text' && !item.thinking) {
-        const text = pretty(node.output);
-        this.leaf(item.key, depth, 'text', text, { kind: 'code', label: '', text });
+    const list = (some: Item[], at: number) =>
+      some.forEach(item => {
+        if (typed && item === items.at(-1) && item.kind === 'text' && !item.thinking) {
+          const text = pretty(node.output);
+          this.leaf(item.key, at, 'text', text, { kind: 'code', label: '', text });
+        } else {
+          this.item(item, at);
+        }
+      });
+    for (const { turn, items: own } of byTurns(node)) {
+      if (turn) {
+        this.branch(
+          this.row(turn.key, depth, { kind: 'turn', turn, node }),
+          'all',
+          `turn ${turn.number}`,
+          false,
+          () => {
+            this.around += 1;
+            list(own, depth + 1);
+            this.around -= 1;
+          }
+        );
       } else {
-        this.item(item, depth);
+        list(own, depth);
       }
-    });
+    }
     const text = ending(node);
     if (text) {
       this.leaf(`${node.key} end`, depth, 'problems', text, { kind: 'ending', node, text });
@@ -74,15 +96,15 @@ class Lister {
   private item(item: Item, depth: number): void {
     switch (item.kind) {
       case 'run':
-        return this.branch(item, depth, item.name, folded(item), () => this.run(item, depth + 1));
+        return this.opens(item, depth, item.name, folded(item), () => this.run(item, depth + 1));
       case 'tool':
-        return this.branch(item, depth, `${item.name} ${plain(item.args)}`, !wanted(item), () =>
+        return this.opens(item, depth, `${item.name} ${plain(item.args)}`, !wanted(item), () =>
           this.inTool(item, depth + 1)
         );
       case 'text':
         if (item.thinking) {
           const code = { kind: 'code' as const, label: '', text: item.text };
-          return this.branch(item, depth, '', true, () =>
+          return this.opens(item, depth, '', true, () =>
             this.leaf(`${item.key} text`, depth + 1, 'text', item.text, code)
           );
         }
@@ -134,18 +156,23 @@ class Lister {
     }
   }
 
-  /** A row with others below it; with a search, only if it or one of these is found. */
-  private branch(
+  private opens(
     item: RunNode | ToolItem | Extract<Item, { kind: 'text' }>,
     depth: number,
     text: string,
     closed: boolean,
     below: () => void
   ): void {
-    const opened = this.choice.opened.get(item.key) ?? !closed;
-    const row: Row = { key: item.key, depth, open: opened, body: { kind: 'item', item } };
+    const row = this.row(item.key, depth, { kind: 'item', item });
+    this.branch(row, kindOf(item), text, closed, below);
+  }
+
+  /** A row with others below it; with a search, only if it or one of these is found. */
+  private branch(row: Row, kind: Show, text: string, closed: boolean, below: () => void): void {
+    const opened = this.choice.opened.get(row.key) ?? !closed;
+    row.open = opened;
     const at = this.rows.push(row);
-    const own = !this.sought || this.matches(kindOf(item), text);
+    const own = !this.sought || this.matches(kind, text);
     if (own && !this.choice.search) {
       if (opened) {
         below();
@@ -156,7 +183,7 @@ class Lister {
     if (this.rows.length > at) {
       row.open = true;
     } else if (own) {
-      row.open = this.choice.opened.get(item.key) ?? false;
+      row.open = this.choice.opened.get(row.key) ?? false;
     } else {
       this.rows.pop();
     }
@@ -164,8 +191,12 @@ class Lister {
 
   private leaf(key: string, depth: number, show: Show, text: string, body: Row['body']): void {
     if (!this.sought || this.matches(show, text)) {
-      this.rows.push({ key, depth, body });
+      this.rows.push(this.row(key, depth, body));
     }
+  }
+
+  private row(key: string, depth: number, body: Row['body']): Row {
+    return { key, depth, indent: depth - this.around, body };
   }
 
   private matches(show: Show, text: string): boolean {

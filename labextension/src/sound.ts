@@ -73,22 +73,27 @@ export function sound(events: unknown): AnyEvent[] {
   });
 }
 
-/** Say in a line what is wrong with a document of which so many events can be read. */
-export function problemOf(document: RunDocument, known: number): string {
+/**
+ * Say in a line what is wrong with a document of which so many events can be read, and which begins
+ * with the run `root`.
+ */
+export function problemOf(document: RunDocument, known: number, root?: string): string {
   const { events, version } = document;
   if (!Array.isArray(events)) {
     return 'This document is broken: it has no list of events.';
   }
   const lost = events.length - known;
-  const rest = lost ? ` ${lost} of ${events.length} events cannot be read.` : '';
+  const begun = root === undefined || root === document.run_id;
+  const part = begun ? '' : ' Its beginning is missing, so only a part of it is shown.';
+  const rest = (lost ? ` ${lost} of ${events.length} events cannot be read.` : '') + part;
   if (version > VERSION) {
     return `This was written by a newer version of nbagents (format ${version}); what is known of it is shown.${rest}`;
   }
   if (version !== VERSION) {
     return `This is of a format that nbagents does not know; what can be read of it is shown.${rest}`;
   }
-  if (lost) {
-    return `${rest.trim()} ${known ? 'The others are shown.' : ''}`.trim();
+  if (rest) {
+    return `${rest.trim()} ${known && begun ? 'The others are shown.' : ''}`.trim();
   }
   return document.live || known ? '' : 'There are no events in this document.';
 }

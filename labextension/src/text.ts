@@ -1,8 +1,8 @@
 /** A run as plain text, to be copied. */
 import type { Fold } from './fold';
-import type { Item, RunNode, ToolItem } from './tree';
+import { byTurns, type Item, type RunNode, type ToolItem } from './tree';
 import { called } from './rows';
-import { ending, facts, ofQuestion, ofRun, ofTool, pretty } from './words';
+import { ending, facts, ofQuestion, ofRun, ofTool, ofTurn, pretty } from './words';
 
 /** Tell a run in plain text, with all that it holds. */
 export function asText(fold: Fold, now: number): string {
@@ -20,7 +20,10 @@ function header(node: RunNode, now: number): string {
 }
 
 function run(node: RunNode, now: number): string[] {
-  const told = node.items.flatMap(each => item(each, now));
+  const told = byTurns(node).flatMap(({ turn, items }) => [
+    ...(turn ? [`Turn ${turn.number} · ${ofTurn(node, turn, now).join(' · ')}`] : []),
+    ...items.flatMap(each => item(each, now))
+  ]);
   if (!node.items.length && node.output != null) {
     told.push(pretty(node.output));
   }

@@ -71,6 +71,18 @@ export interface ToolItem extends Base {
   items: (QuestionItem | RunNode)[];
 }
 
+/** A request to the model, and what came of it until the next one. */
+export interface Turn extends Base {
+  number: number;
+  /** Index of its first item. */
+  from: number;
+  /** Index behind its last item, where that is not the first one of the next turn. */
+  to?: number;
+  /** When its message had come whole. */
+  said?: number;
+  usage?: Usage;
+}
+
 export interface RunNode extends Base {
   kind: 'run';
   id: string;
@@ -99,6 +111,9 @@ export interface RunNode extends Base {
   leadsOn: boolean;
   /** Index of the first item of the message that is being made. */
   turnStart: number;
+  /** When it began, or last went on. */
+  since: number;
+  turns: Turn[];
   /** How often the model was asked again. */
   retries: number;
   /** The calls of the message that is being made, by their index. */
@@ -133,9 +148,34 @@ export function newRun(event: RunStarted, parent: RunNode | undefined): RunNode 
     hasAsked: false,
     leadsOn: false,
     turnStart: 0,
+    since: event.at,
+    turns: [],
     retries: 0,
     calls: new Map()
   };
+}
+
+/** Part the items of a run into its turns; those of a run with a single turn are not parted. */
+export function byTurns({ items, turns }: RunNode): { turn?: Turn; items: Item[] }[] {
+  if (turns.length < 2) {
+    return [{ items }];
+  }
+  const parts: { turn?: Turn; items: Item[] }[] = [{ items: items.slice(0, turns[0].from) }];
+  turns.forEach((turn, index) => {
+    const next = turns[index + 1]?.from ?? items.length;
+    const end = Math.min(turn.to ?? next, next);
+    parts.push({ turn, items: items.slice(turn.from, end) }, { items: items.slice(end, next) });
+  });
+  return parts.filter(part => part.turn || part.items.length);
+}
+
+/** When a turn came to its end: with its message, or its last tool. */
+export function endOf({ items, turns, until }: RunNode, turn: Turn, now: number): number {
+  const next = turns[turn.number] as Turn | undefined;
+  const own = items.slice(turn.from, turn.to ?? next?.from);
+  const ends = own.map(item => (item.kind === 'tool' ? (item.until ?? item.at) : turn.at));
+  const isOver = next !== undefined || until !== undefined;
+  return Math.max(turn.said ?? turn.at, isOver ? turn.at : now, ...ends);
 }
 
 function textOf(message: Message): string {

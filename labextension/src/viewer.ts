@@ -1,7 +1,7 @@
 /** The viewer of a run: a plain element, at home in JupyterLab and in any page. */
 import { element, sign } from './draw';
 import { Fold } from './fold';
-import type { AnyEvent } from './tree';
+import { type AnyEvent, byTurns, type Item, type RunNode } from './tree';
 import { List } from './list';
 import { Picture } from './picture';
 import { type Row, rowsOf, type Show } from './rows';
@@ -91,7 +91,7 @@ export class Viewer {
     if (hasPicture && !before?.picture) {
       this.set('Map', this.picture.node, true);
     }
-    this.tell(problemOf(document, this.events.length));
+    this.tell(problemOf(document, this.events.length, this.fold.root?.id));
     if (!before && document.folded === true) {
       this.crease.hidden = false;
       this.folds(true);
@@ -367,15 +367,21 @@ function folded(events: readonly AnyEvent[]): Fold {
 /** List the keys of what something lies in, from the outside. */
 function trailOf(fold: Fold, key: string): string[] {
   const found: string[] = [];
-  const look = (items: readonly { key: string; kind: string }[], above: string[]): boolean =>
+  const look = (items: readonly Item[], above: string[]): boolean =>
     items.some(item => {
       if (item.key === key) {
         found.push(...above);
         return true;
       }
-      const inside = 'items' in item ? (item.items as typeof items) : [];
-      return look(inside, [...above, item.key]);
+      const trail = [...above, item.key];
+      return item.kind === 'run'
+        ? inRun(item, trail)
+        : item.kind === 'tool' && look(item.items, trail);
     });
-  look(fold.root?.items ?? [], []);
+  const inRun = (node: RunNode, above: string[]): boolean =>
+    byTurns(node).some(({ turn, items }) => look(items, turn ? [...above, turn.key] : above));
+  if (fold.root) {
+    inRun(fold.root, []);
+  }
   return found;
 }

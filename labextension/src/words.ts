@@ -1,5 +1,12 @@
 /** The signs and words for how things stand. No state is told by its colour alone. */
-import type { QuestionItem, RunNode, ToolItem, ToolStatus } from './tree';
+import {
+  endOf,
+  type QuestionItem,
+  type RunNode,
+  type ToolItem,
+  type ToolStatus,
+  type Turn
+} from './tree';
 import type { Usage } from './wire';
 
 /** A sign, what it says, and the class that colours it. */
@@ -33,6 +40,7 @@ const WAYS: Record<string, (time: string) => string> = {
   prepared: time => `answered at ${time}, as prepared`
 };
 const SHORT = 90;
+const UNKNOWN = 'price unknown';
 
 /** Say how a run is doing. */
 export function ofRun(node: RunNode): Standing {
@@ -59,6 +67,13 @@ export function facts(node: RunNode, now: number): string[] {
   return [...told, ...(node.replayed ? ['replayed, no cost'] : spent(node.usage))];
 }
 
+/** List what a turn took: time, tokens, cost. */
+export function ofTurn(node: RunNode, turn: Turn, now: number): string[] {
+  const took = seconds(Math.max(0, endOf(node, turn, now) - turn.at));
+  const cost = node.replayed || !turn.usage ? [] : spent(turn.usage);
+  return [took, ...cost.filter(words => words !== UNKNOWN)];
+}
+
 /** Wall time, until `now` for a run that is not over. */
 export function secondsOf(node: RunNode, now: number): number {
   return Math.max(0, (node.until ?? now) - node.at - node.off);
@@ -72,7 +87,7 @@ export function spent(usage: Usage): string[] {
   }
   const told = [`${tokens.toLocaleString('en')} tokens`];
   if (usage.cost == null) {
-    told.push('price unknown');
+    told.push(UNKNOWN);
   } else if (Number(usage.cost)) {
     const cost = Number(usage.cost);
     told.push(`$${cost.toFixed(cost < 1 ? 4 : 2)}`);

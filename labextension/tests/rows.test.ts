@@ -2,7 +2,9 @@
 import { expect, test } from 'vitest';
 import { List } from '../src/list';
 import { Heights } from '../src/list';
+import { draw } from '../src/draw';
 import { type Choice, type Row, rowsOf } from '../src/rows';
+import type { RunNode } from '../src/tree';
 import { asText } from '../src/text';
 import { joined, lanesOf } from '../src/timeline';
 import { clipped, plain, pretty, seconds, short } from '../src/words';
@@ -16,7 +18,8 @@ function told(rows: Row[]): string[] {
     const mark = open === undefined ? '' : open ? 'v ' : '> ';
     const kind = body.kind === 'item' ? body.item.kind : body.kind;
     const item = body.kind === 'item' ? body.item : undefined;
-    const name = item && 'name' in item ? ` ${item.name}` : '';
+    const turn = body.kind === 'turn' ? ` ${body.turn.number}` : '';
+    const name = item && 'name' in item ? ` ${item.name}` : turn;
     return `${'  '.repeat(depth)}${mark}${kind}${name}`;
   });
 }
@@ -28,19 +31,68 @@ function story(): Story {
 }
 
 test('a tool is one line, and one that failed stands open', () => {
-  const [dig] = rowsOf(story().root, ALL);
+  const [, dig] = rowsOf(story().root, ALL);
   expect(told(rowsOf(story().root, ALL))).toEqual([
-    '> tool dig',
-    'v tool boom',
-    '  code',
-    '  code',
-    'question',
-    'text'
+    'v turn 1',
+    '  > tool dig',
+    'v turn 2',
+    '  v tool boom',
+    '    code',
+    '    code',
+    '  question',
+    'v turn 3',
+    '  text'
   ]);
   const opened = new Map([[dig.key, true]]);
-  expect(told(rowsOf(story().root, { ...ALL, opened })).slice(0, 2)).toEqual([
-    'v tool dig',
-    '  code'
+  expect(told(rowsOf(story().root, { ...ALL, opened })).slice(0, 3)).toEqual([
+    'v turn 1',
+    '  v tool dig',
+    '    code'
+  ]);
+});
+
+test('a turn tells its time and its tokens, and stands no further out than what is in it', () => {
+  const { root } = story();
+  const rows = rowsOf(root, ALL);
+  expect(rows.map(row => row.indent)).toEqual([0, 0, 0, 0, 1, 1, 0, 0, 0]);
+  const [first] = rows;
+  expect(draw(first, 0).textContent).toBe('Turn 1 · 3.0 s · 11 tokens');
+  const closed = rowsOf(root, { ...ALL, opened: new Map([[first.key, false]]) });
+  expect(told(closed).slice(0, 2)).toEqual(['> turn 1', 'v turn 2']);
+  expect(told(rowsOf(root, { ...ALL, search: 'turn 2' }))).toEqual(['> turn 2']);
+});
+
+test('a run with a single turn has no row for it', () => {
+  const { root } = new Story().start().says('Hello.').ends();
+  expect(told(rowsOf(root, ALL))).toEqual(['text']);
+});
+
+test('a run under way has the turns that it will have when it is saved', () => {
+  const live = new Story().start().add('turn_started').calls('dig').works('dig').answers('dig');
+  live.add('turn_started').add('retrying', { attempt: 1, error: 'Busy', seconds: 1 });
+  live.add('text_delta', { text: 'Do' });
+  expect(told(rowsOf(live.root, ALL))).toEqual([
+    'v turn 1',
+    '  > tool dig',
+    'v turn 2',
+    '  note',
+    '  text'
+  ]);
+  const passing = new Set(['turn_started', 'retrying', 'text_delta']);
+  live.says('Done.');
+  const saved = folded(live.events.filter(({ type }) => !passing.has(type))).root as RunNode;
+  const keys = (root: RunNode) => rowsOf(root, ALL).map(row => row.key);
+  expect(keys(saved)).toEqual(keys(live.root).filter(key => !key.includes('retry')));
+});
+
+test('what a run says of having gone on stands between its turns', () => {
+  const made = new Story().start().calls('dig').works('dig').add('run_resumed', { note: '' });
+  expect(told(rowsOf(made.answers('dig').says('Done.').root, ALL))).toEqual([
+    'v turn 1',
+    '  > tool dig',
+    'note',
+    'v turn 2',
+    '  text'
   ]);
 });
 
@@ -69,23 +121,20 @@ test('what a graph has left behind is folded', () => {
 });
 
 test.each([
-  ['text', ['text']],
-  ['tools', ['> tool dig', 'v tool boom', '  code', '  code']],
-  ['questions', ['question']],
-  ['problems', ['v tool boom']]
+  ['text', ['v turn 3', '  text']],
+  ['tools', ['v turn 1', '  > tool dig', 'v turn 2', '  v tool boom', '    code', '    code']],
+  ['questions', ['v turn 2', '  question']],
+  ['problems', ['v turn 2', '  v tool boom']]
 ] as const)('the filter %s shows what it says, and what that lies in', (show, rows) => {
-  const shown = told(rowsOf(story().root, { ...ALL, show }));
-  expect(shown.map(row => row.replace(/^> tool boom/, 'v tool boom'))).toEqual(
-    show === 'problems' ? ['v tool boom', '  code', '  code'].slice(0, shown.length) : rows
-  );
+  expect(told(rowsOf(story().root, { ...ALL, show }))).toEqual(rows);
 });
 
 test('a search finds in closed rows, opens what they lie in, and keeps nothing else', () => {
   const found = (search: string) => told(rowsOf(story().root, { ...ALL, search }));
-  expect(found('green')).toEqual(['text']);
-  expect(found('dig is done')).toEqual(['v tool dig', '  code']);
-  expect(found('trace back')).toEqual(['v tool boom', '  code']);
-  expect(found('over there')).toEqual(['question']);
+  expect(found('green')).toEqual(['v turn 3', '  text']);
+  expect(found('dig is done')).toEqual(['v turn 1', '  v tool dig', '    code']);
+  expect(found('trace back')).toEqual(['v turn 2', '  v tool boom', '    code']);
+  expect(found('over there')).toEqual(['v turn 2', '  question']);
   expect(found('nowhere')).toEqual([]);
 });
 
@@ -121,25 +170,26 @@ function listed(root = story().root) {
 test('the tree is walked by keyboard, and has one place in the order of tabs', () => {
   const { rows, press } = listed();
   const stops = () => rows().map(row => row.tabIndex);
-  expect(stops()).toEqual([0, -1, -1, -1, -1, -1]);
+  expect(stops()).toEqual([0, ...Array(8).fill(-1)]);
   rows()[0].focus();
-  expect([press('ArrowDown'), press('ArrowRight'), press('ArrowDown')]).toEqual([1, 2, 3]);
-  expect(press('ArrowLeft')).toBe(1);
-  expect(stops()).toEqual([-1, 0, -1, -1, -1, -1]);
-  expect([press('End'), press('ArrowDown'), press('Home'), press('ArrowUp')]).toEqual([5, 5, 0, 0]);
+  expect(['ArrowDown', 'ArrowDown', 'ArrowDown'].map(press)).toEqual([1, 2, 3]);
+  expect([press('ArrowRight'), press('ArrowDown')]).toEqual([4, 5]);
+  expect(press('ArrowLeft')).toBe(3);
+  expect(stops().indexOf(0)).toBe(3);
+  expect([press('End'), press('ArrowDown'), press('Home'), press('ArrowUp')]).toEqual([8, 8, 0, 0]);
 });
 
 test('rows are opened and closed by keyboard', () => {
   const { rows, press } = listed();
-  const open = () => rows()[0].getAttribute('aria-expanded');
-  rows()[0].focus();
+  const open = () => rows()[1].getAttribute('aria-expanded');
+  rows()[1].focus();
   const seen = ['Enter', 'Enter', 'ArrowRight', 'ArrowLeft', ' '].map(key => {
     press(key);
     return open();
   });
   expect(seen).toEqual(['true', 'false', 'true', 'false', 'true']);
-  expect(document.activeElement).toBe(rows()[0]);
-  expect(rows()[1].getAttribute('aria-level')).toBe('2');
+  expect(document.activeElement).toBe(rows()[1]);
+  expect(rows()[2].getAttribute('aria-level')).toBe('3');
 });
 
 test('keys that are not for the tree go on to the page', () => {
@@ -157,10 +207,10 @@ test('keys that are not for the tree go on to the page', () => {
 
 test('a click opens a row; one into its text does not', () => {
   const { rows } = listed();
-  rows()[0].querySelector('code')?.click();
-  expect(rows()[0].getAttribute('aria-expanded')).toBe('true');
-  rows()[1].querySelector('pre')?.click();
-  expect(rows()[0].getAttribute('aria-expanded')).toBe('true');
+  rows()[1].querySelector('code')?.click();
+  expect(rows()[1].getAttribute('aria-expanded')).toBe('true');
+  rows()[2].querySelector('pre')?.click();
+  expect(rows()[1].getAttribute('aria-expanded')).toBe('true');
 });
 
 test('what is drawn again stays the same node, with its focus', () => {
@@ -169,13 +219,13 @@ test('what is drawn again stays the same node, with its focus', () => {
   rows()[0].focus();
   const before = rows();
   list.show(rowsOf(made.answers('dig').says('Done.').root, ALL), 5);
-  expect(rows()).toHaveLength(2);
-  expect(rows()[0]).toBe(before[0]);
+  expect(rows()).toHaveLength(4);
+  expect(rows()[1]).toBe(before[0]);
   expect(document.activeElement).toBe(before[0]);
-  expect(rows()[0].textContent).toContain('✓');
-  const inside = rows()[1].firstElementChild?.firstChild;
+  expect(rows()[1].textContent).toContain('✓');
+  const inside = rows()[3].firstElementChild?.firstChild;
   list.show(rowsOf(made.root, ALL), 6);
-  expect(rows()[1].firstElementChild?.firstChild).toBe(inside);
+  expect(rows()[3].firstElementChild?.firstChild).toBe(inside);
 });
 
 test('of thousands of rows only those near the sight exist, wherever one goes', () => {
@@ -191,10 +241,11 @@ test('of thousands of rows only those near the sight exist, wherever one goes', 
   expect(document.activeElement?.textContent).toContain('Line 4999.');
   expect(rows().length).toBeLessThan(100);
   press('ArrowUp');
+  press('ArrowUp');
   expect(document.activeElement?.textContent).toContain('Line 4998.');
   list.node.scrollTop = 0;
   list.node.dispatchEvent(new Event('scroll'));
-  expect(rows()[0].textContent).toContain('Line 0.');
+  expect(rows()[1].textContent).toContain('Line 0.');
   expect(rows().filter(row => row.tabIndex === 0)).toHaveLength(1);
 });
 
@@ -232,7 +283,7 @@ test('bars that no eye could tell apart are joined and counted, and a failed one
 test('a run as text holds what was asked, said, called, handed over and answered', () => {
   const text = asText(folded(story().events), 1020);
   expect(text).toContain('r ✓ finished · ');
-  expect(text).toContain('✓ dig() · 1.0 s\n  = dig is done');
+  expect(text).toContain('Turn 1 · 3.0 s · 11 tokens\n✓ dig() · 1.0 s\n  = dig is done');
   expect(text).toContain('✗ boom() · failed · 1.0 s');
   expect(text).toMatch(/r asks: Where\?\n {2}✓ you answered at .*: over there/);
   expect(text.endsWith('It is **green**.')).toBe(true);

@@ -67,9 +67,9 @@ test('what is opened stays open while the run goes on, and in its saved document
   show(
     story.document({ events: story.events.filter(({ type }) => type !== 'turn_started') as [] })
   );
-  expect(rows()[0]).toBe(row);
+  expect(rows()[1]).toBe(row);
   expect(row.getAttribute('aria-expanded')).toBe('true');
-  expect(rows()).toHaveLength(3);
+  expect(rows()).toHaveLength(5);
 });
 
 test('the clock of a run under way goes on, and stops with it', () => {
@@ -146,10 +146,10 @@ test('a search and a filter end when their bar is closed', () => {
   frame();
   expect(document.activeElement).toBe(part('input[type=search]'));
   put('input[type=search]', 'GREEN');
-  expect(rows()).toHaveLength(1);
+  expect(rows()).toHaveLength(2);
   put('input[type=search]', '');
   put('select', 'tools', 'change');
-  expect(rows()).toHaveLength(whole - 1);
+  expect(rows()).toHaveLength(whole - 2);
   press('Find');
   frame();
   expect(rows()).toHaveLength(whole);
@@ -309,4 +309,11 @@ test('a run that nobody asked to see is one line that opens, and stays as it was
 test('a run that is shown has nothing to unfold', () => {
   show(sample('agent'));
   expect(part('.nba-crease').hidden).toBe(true);
+});
+
+test('a document without its beginning says that only a part is shown', () => {
+  const { events, ...rest } = sample('nested');
+  show({ ...rest, events: events.slice(1) });
+  expect(rows().length).toBeGreaterThan(0);
+  expect(problem()).toBe('⚠ Its beginning is missing, so only a part of it is shown.');
 });

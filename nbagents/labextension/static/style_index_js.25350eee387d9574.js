@@ -559,6 +559,11 @@
   outline-offset: 1px;
 }
 
+.nba-turn {
+  color: var(--nba-faint);
+  font-size: 0.86em;
+}
+
 .nba-flash {
   animation: nba-flash 1.2s ease-out;
 }
