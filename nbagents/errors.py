@@ -39,8 +39,11 @@ __all__ = [
     "unknown_name",
 ]
 
+# `PWD` and `OLDPWD` are folders.
 _SECRET_NAME = re.compile(
-    r"(KEY|TOKEN|SECRET|PASSWORD|CREDENTIAL)S?$|^AWS_BEARER_TOKEN_", re.IGNORECASE
+    r"(?!(?:OLD)?PWD$).*(?:KEY|TOKEN|SECRET|PASSWORD|PASSWD|PWD|_PASS|CREDENTIAL)S?$"
+    r"|AWS_BEARER_TOKEN_",
+    re.IGNORECASE,
 )
 # `hf_hub_download` and `pk_customer_id` are names: after an underscore a key has a digit, the star
 # of a vendor that hid some of it, or a long run of letters.
@@ -74,15 +77,15 @@ def redact(text: str, *secrets: str | None) -> str:
     return _SECRET_SHAPE.sub("[redacted]", text)
 
 
-def known_secrets() -> set[str]:
+def known_secrets(shortest: int = _SHORTEST_SECRET) -> set[str]:
     """Return the values of the environment variables that are named like a key."""
     values = (os.environ.get(name, "") for name in os.environ if _is_secret(name))
-    return {value for value in values if len(value) >= _SHORTEST_SECRET}
+    return {value for value in values if len(value) >= shortest}
 
 
 @lru_cache(1000)
 def _is_secret(name: str) -> bool:
-    return _SECRET_NAME.search(name) is not None
+    return _SECRET_NAME.match(name) is not None
 
 
 def may_hold_secret(text: str) -> bool:

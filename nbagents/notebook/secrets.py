@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import base64
-import bisect
-import html
+import itertools
 import json
 import math
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
 from urllib.parse import quote, quote_plus, unquote
 
 from nbagents._optional import require
 from nbagents.errors import known_secrets
+from nbagents.notebook.seen import Seen, Span, joined, seen_of
 
 __all__ = ["MARK", "Cleaner"]
 
@@ -24,62 +23,53 @@ MARK = "[redacted]"
 _SHORTEST = 8
 _DEEPEST = 4
 """So often JSON may be in the strings of JSON: a tool's arguments, in a document, in a file."""
+_WIDEST = 500
+_LONGEST_NAME = 40
+_SHORTEST_WORD = 4
+_OFTEN = 200
+"""So many values that were found in one place are looked for in all others."""
 _NAMED = "a value named like a key"
+_AUTHORIZED = "an authorization header"
+_OF_VARIABLE = "the value of an environment variable"
+_ELSEWHERE = "a key that stands elsewhere, too"
 
-# What a reader does not see: it may stand between the halves of a key, or for one of its letters.
-_ESCAPE = (
-    r"\x1b\[[0-9;?]*[A-Za-z]|[\u00ad\u200b-\u200d\u2060\ufeff]"
-    r"|</?[A-Za-z][^<>]*>|<!--(?:(?!<!--|-->).)*-->"
-    r"|&(?:\#[0-9]{1,7}|\#[xX][0-9A-Fa-f]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});"
-    r"|\\(?:[nrtbf\"\\/]|u[0-9A-Fa-f]{4})"
-)
-_UNSEEN = re.compile(_ESCAPE, re.DOTALL)
-_INLINE = re.compile(
-    r"</?(?:a|abbr|b|bdi|bdo|big|cite|code|del|dfn|em|font|i|ins|kbd|mark|q|s|samp|small|span"
-    r"|strike|strong|sub|sup|tt|u|var|wbr)\b",
-    re.IGNORECASE,
-)
 _DATA_URI = re.compile(
     r"(?P<head>data:(?P<mime>[\w.+-]+/[\w.+-]+)?(?:;[\w.=+-]+)*,)(?P<body>[^\s\"'<>)\\]*)",
     re.IGNORECASE,
 )
+_BASE64 = re.compile(r"[A-Za-z0-9+/]{100,}={0,2}")
 _TEXT_TYPE = re.compile(r"text/|image/svg|application/.*(?:json|xml|javascript)|^$", re.IGNORECASE)
 
-_VALUE = r"(?P<secret>[^\s\"'`<>,;(){}\[\]\\]{8,})"
+_HTML_ROW = re.compile("\x1e[^\x1d\x1e]*|\x1d")
+_HTML_CELL = re.compile("\x1f[^\x1f]*")
+_BAR = re.compile(r"[|\u2502\u2503\u2551\t]|,(?=\S)")
+_PHRASE = re.compile(r"[^\s|]+(?: [^\s|]+)*")
+
+_VALUE = r"(?P<secret>(?:(?!&(?:amp;)?[\w.%-]{1,40}=)[^\s\"'`<>,;(){}\[\]\\]){8,})"
+_IS = r"[\"'`*]{0,3}\]?\s*(?::=|=|:|,\s*(?=[\"']))\*{0,2}\s*[\"'`]?"
 _NAME = (
     r"(?:pass(?:word|wd|phrase)|(?<![A-Za-z])pass|_pass|pwd|(?<![A-Za-z])pw|secret|credential|(?:api|access|account|auth|private|secret)"
-    r"[_-]?key|(?<!next[_-])(?<!page[_-])(?<!sync[_-])(?<!cursor[_-])token|(?-i:_KEY))"
+    r"[_ -]?key|(?<!next[_-])(?<!page[_-])(?<!sync[_-])(?<!cursor[_-])token|(?-i:_KEY))"
 )
+_AUTH = r"(?<![A-Za-z])o?auth(?:orization)?"
 _SECRET_NAME = re.compile(rf"{_NAME}s?$", re.IGNORECASE)
-_SHAPES = {
-    _NAMED: re.compile(
-        rf"{_NAME}[\"']?\]?\s*(?::=|=|:|,\s*(?=[\"']))\s*[\"']?{_VALUE}", re.IGNORECASE
-    ),
-    "an authorization header": re.compile(
-        r"\b(?:bearer|basic)\s+(?P<secret>[A-Za-z0-9._~+/-]{16,}=*)", re.IGNORECASE
-    ),
-    "an API key": re.compile(
-        r"(?<![A-Za-z0-9_-])(?P<secret>(?:sk|rk|pk)[-_](?:[a-z0-9]{2,8}[-_]){0,3}"
-        r"(?=[A-Za-z_-]*[0-9])[A-Za-z0-9_-]{24,})"
-    ),
-    "an AWS access key id": re.compile(r"\b(?P<secret>(?:AKIA|ASIA)[A-Z2-7]{16})\b(?<!EXAMPLE)"),
-}
-_CERTAIN = ("an API key", "an AWS access key id")
+_TELLING = re.compile(rf"{_NAME}|{_AUTH}", re.IGNORECASE)
+_HEAD = re.compile(rf"(?:[\w.-]+ ){{0,2}}[\w.-]*?(?:{_NAME}s?|{_AUTH})", re.IGNORECASE)
+_DRESS = "*`'\": "
+_WORD = re.compile(r"[^\s\"'`*<>,;(){}\[\]\\|]{8,}")
+_AUTH_NAME = re.compile(rf"{_AUTH}$", re.IGNORECASE)
+_AUTH_SHAPE = re.compile(rf"{_AUTH}{_IS}(?:[A-Za-z][\w-]{{0,20}}\s+)?{_VALUE}", re.IGNORECASE)
+_LOGIN = re.compile(r"[ -~]*:[ -~]+")
+# Where the kind of a character changes; a word with one capital is of one kind.
+_CHANGE = re.compile(r"(?<=[a-z])(?=[0-9A-Z])|(?<=[A-Z])(?=[0-9])|(?<=[0-9])(?=[A-Za-z])")
 _PLACEHOLDER = re.compile(
     r"(?:your|my|the|some|an?|put|insert|change|example|sample|dummy|fake|test|redacted)(?:[_.-]|$)"
-    r"|pass(?:word|wd)?\d{0,4}$|secret$|hunter2$|(.)\1+$|.*(?:\.\.\.|\u2026|\*\*\*|xxx|example|placeholder)",
+    r"|pass(?:word|wd)?\d{0,4}$|(?:true|false|none|null|auto|secret)$|hunter2$|(.)\1+$|.*(?:\.\.\.|\u2026|\*\*\*|xxx|example|placeholder)",
     re.IGNORECASE,
 )
 _REFERENCE = re.compile(
-    r"[$%].*|[a-z][a-z0-9+.-]*://.*|(?:[A-Za-z_]\w*\.)+[A-Za-z_]\w*|[~.]?/.*|[\w-]+\.\w{2,5}"
+    r"[$%].*|\d{4}-\d\d-\d\d[T\d:.+Z-]*|[a-z][a-z0-9+.-]*://.*|(?:[A-Za-z_]\w*\.)+[A-Za-z_]\w*|[~.]?/.*|[\w-]+\.\w{2,5}"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class _Span:
-    start: int
-    end: int
-    what: str
 
 
 def _is_secret(value: str) -> bool:
@@ -95,6 +85,49 @@ def _is_secret(value: str) -> bool:
     return entropy >= min(3.0, 0.85 * math.log2(len(value)))
 
 
+def _is_random(value: str) -> bool:
+    """Tell keys from words with numbers; asked where it is not sure that the name is a name."""
+    return _is_secret(value) and len(_CHANGE.findall(value)) >= 2
+
+
+def _is_login(value: str) -> bool:
+    """Tell whether it is what follows `Basic`: a name and a password in base64."""
+    if len(value) >= 16 and _is_secret(value):
+        return True
+    try:
+        return bool(_LOGIN.fullmatch(base64.b64decode(value, validate=True).decode()))
+    except ValueError:
+        return False
+
+
+def _is_certain(value: str) -> bool:
+    return bool(value)
+
+
+_SHAPES = (
+    (_NAMED, re.compile(rf"{_NAME}{_IS}{_VALUE}", re.IGNORECASE), _is_secret),
+    (_AUTHORIZED, _AUTH_SHAPE, _is_random),
+    (
+        _AUTHORIZED,
+        re.compile(r"\b(?:bearer|basic)\s+(?P<secret>[A-Za-z0-9._~+/-]{8,}=*)", re.IGNORECASE),
+        _is_login,
+    ),
+    (
+        "an API key",
+        re.compile(
+            r"(?<![A-Za-z0-9_-])(?P<secret>(?:sk|rk|pk)[-_](?:[a-z0-9]{2,8}[-_]){0,3}"
+            r"(?=[A-Za-z_-]*[0-9])[A-Za-z0-9_-]{24,})"
+        ),
+        _is_certain,
+    ),
+    (
+        "an AWS access key id",
+        re.compile(r"\b(?P<secret>(?:AKIA|ASIA)[A-Z2-7]{16})\b(?<!EXAMPLE)"),
+        _is_certain,
+    ),
+)
+
+
 def _forms(value: str) -> Iterator[str]:
     """Write a value as addresses, literals and JSON hold it."""
     yield value
@@ -103,6 +136,12 @@ def _forms(value: str) -> Iterator[str]:
     yield quote_plus(value)
     yield repr(value)[1:-1]
     yield json.dumps(value)[1:-1]
+
+
+def _variables() -> set[str]:
+    """Return the values of the environment variables whose names say that they are secret."""
+    values = known_secrets(_SHORTEST_WORD)
+    return {value for value in values if len(value) >= _SHORTEST or not _PLACEHOLDER.match(value)}
 
 
 @cache
@@ -116,84 +155,72 @@ def _scanner() -> Callable[[bytes], Any]:
     return kingfisher.Scanner(kingfisher.Rules(), base64=False).scan
 
 
-def _found(text: str, known: Iterable[str]) -> Iterator[_Span]:
-    for value in known:
-        for match in re.finditer(re.escape(value), text):
-            yield _Span(*match.span(), "the value of an environment variable")
+def _detected(text: str) -> Iterator[Span]:
     encoded = text.encode("utf-8", "replace")
-    for finding in _scanner()(encoded):
-        if finding.visible and not _PLACEHOLDER.match(finding.secret):
-            place = finding.location
-            ends = (place["start_offset"], place["end_offset"])
-            start, end = (len(encoded[:at].decode("utf-8", "replace")) for at in ends)
-            what = re.split(r"[./]", finding.rule_id)[-1].replace("-", " ")
-            yield _Span(start, end, what)
-    for what, shape in _SHAPES.items():
-        for match in shape.finditer(text):
-            if what in _CERTAIN or _is_secret(match["secret"]):
-                yield _Span(*match.span("secret"), what)
+    findings = [
+        (finding.location["start_offset"], finding.location["end_offset"], finding.rule_id)
+        for finding in _scanner()(encoded)
+        if finding.visible and not _PLACEHOLDER.match(finding.secret)
+    ]
+    places, last, length = {}, 0, 0
+    for at in sorted({end for finding in findings for end in finding[:2]}):
+        length += len(encoded[last:at].decode("utf-8", "ignore"))
+        places[at], last = length, at
+    for start, end, rule in findings:
+        yield Span(places[start], places[end], re.split(r"[./]", rule)[-1].replace("-", " "))
+
+
+def _rows(text: str) -> Iterator[list[tuple[int, int, int, int]]]:
+    """Find the rows of tables, first those of HTML; an empty one ends a table.
+
+    Of each cell: the column it begins and ends at, and its place in the text. Columns are counted
+    where there is something between them, and measured where there are only blanks.
+    """
+    for row in _HTML_ROW.finditer(text):
+        cells = _HTML_CELL.finditer(text, *row.span())
+        yield [(index, index, *cell.span()) for index, cell in enumerate(cells)]
+    yield []
+    at = 0
+    for line in text.split("\n"):
+        if bars := [bar.start() for bar in _BAR.finditer(line)]:
+            ends = zip([-1, *bars], [*bars, len(line)], strict=True)
+            yield [(n, n, at + last + 1, at + end) for n, (last, end) in enumerate(ends)]
+        else:
+            phrases = [match.span() for match in _PHRASE.finditer(line)]
+            yield [(start, -end, at + start, at + end) for start, end in phrases]
+        at += len(line) + 1
+
+
+def _in_tables(text: str) -> Iterator[Span]:
+    """Find values that stand beside a telling name, or in a column with one as its head."""
+    if not _TELLING.search(text):
+        return
+    heads: set[int] = set()
+    is_below = False
+    for row in _rows(text):
+        names: set[int] = set()
+        before, count = "", 0
+        for low, high, start, end in row:
+            cell = text[start:end].strip() if end - start <= _WIDEST else ""
+            if not re.search(r"[^\W_]", cell):
+                continue
+            if _HEAD.fullmatch(before) or ({low, high} & heads and len(cell.split()) == 1):
+                for word in _WORD.finditer(text, start, end):
+                    if _is_random(word[0]):
+                        yield Span(*word.span(), _NAMED)
+            before = cell.strip(_DRESS) if len(cell) <= _LONGEST_NAME else ""
+            count += 1
+            if _HEAD.fullmatch(before):
+                names |= {low, high}
+        if not row:
+            heads, is_below = set(), False
+        elif count and not is_below:
+            heads, is_below = names or heads - {0}, count > 1
 
 
 def _without_uris(text: str) -> str:
     """Blank what is a file: base64 of a picture holds anything by chance."""
     return _DATA_URI.sub(lambda match: " " * len(match[0]), text)
-
-
-@dataclass(frozen=True, slots=True)
-class _Seen:
-    """What a reader sees of HTML, JSON or a coloured stream, and where each piece of it was."""
-
-    text: str
-    pieces: list[tuple[int, int, int]]
-    """Its place in what is seen, where it begins in the source, where it ends there."""
-
-    @classmethod
-    def whole(cls, text: str) -> _Seen:
-        """Return text that is seen as it stands."""
-        return cls(text, [(0, 0, len(text))])
-
-    def under(self, span: _Span) -> Iterator[_Span]:
-        """Find the parts of the source that are seen as this span; what is between them stays."""
-        first = bisect.bisect_right(self.pieces, span.start, key=lambda piece: piece[0]) - 1
-        for index in range(first, len(self.pieces)):
-            at, start, end = self.pieces[index]
-            if at >= span.end:
-                return
-            rest = self.pieces[index + 1 :][:1]
-            after = rest[0][0] if rest else len(self.text)
-            if after - at == end - start:  # It stands there as it is seen.
-                start, end = start + max(0, span.start - at), end - max(0, after - span.end)
-            yield _Span(start, end, span.what)
-
-
-def _seen(text: str) -> _Seen:
-    seen: list[str] = []
-    pieces: list[tuple[int, int, int]] = []
-    length = last = 0
-
-    def add(piece: str, start: int, end: int) -> None:
-        nonlocal length
-        if piece:
-            seen.append(piece)
-            pieces.append((length, start, end))
-            length += len(piece)
-
-    for match in _UNSEEN.finditer(text):
-        add(text[last : match.start()], last, match.start())
-        add(_meant(match[0]), match.start(), match.end())
-        last = match.end()
-    add(text[last:], last, len(text))
-    return _Seen("".join(seen), pieces)
-
-
-def _meant(escape: str) -> str:
-    if escape[0] == "&":
-        return html.unescape(escape)
-    if escape[0] == "\\":
-        return str(json.loads(f'"{escape}"'))
-    if escape[0] == "<" and not escape.startswith("<!--") and not _INLINE.match(escape):
-        return "\n"
-    return ""
 
 
 class Cleaner:
@@ -202,33 +229,40 @@ class Cleaner:
     What is read is what a reader gets: JSON strings and `data:` URIs of text are decoded, and tags,
     entities, colours and escapes in the middle of a key do not hide it. Pictures are not read.
     Hashes and ids are not guessed at: how random a value looks counts only where a name says that
-    it is a key. `found` says what kind each secret was of, and never the secret.
+    it is a key. `found` says what kind each secret was of, and never the secret; `values` are those
+    that are keys wherever they stand. Give them to another cleaner as `known`, and it finds them
+    where nothing says so.
 
     Raises `UserError` when the detector, which the extra `share` brings, is missing.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, known: Iterable[str] = ()) -> None:
         self.found: list[str] = []
-        self._known = {form for value in known_secrets() for form in _forms(value)}
+        self.values: set[str] = set()
+        forms = {form for value in _variables() for form in _forms(value)}
+        self._variables = sorted(form for form in forms if len(form) >= _SHORTEST)
+        self._words = sorted(forms.difference(self._variables))
+        self._known = sorted(known)[:_OFTEN]
 
-    def text(self, text: str) -> str:
-        """Clean text, source code or HTML."""
-        if len(text) < _SHORTEST:
+    def text(self, text: str, *, short: bool = True) -> str:
+        """Clean text, source code or HTML.
+
+        Without `short`, values of variables are left that are no longer than the words of markup.
+        """
+        if len(text) < _SHORTEST_WORD:
             return text
         text = _DATA_URI.sub(self._uri, text)
-        layers = [_Seen.whole(_without_uris(text))]
+        layers = [Seen.whole(_without_uris(text))]
         for depth in range(_DEEPEST + 1):
-            secrets = [[span] for span in self._spans(layers[-1].text)]
-            if secrets:
+            spans = self._spans(layers[-1].text, short=short)
+            if spans:
                 for layer in reversed(layers):
-                    secrets = [
-                        [part for span in spans for part in layer.under(span)] for spans in secrets
-                    ]
-                text = self._without(text, secrets)
-                layers = [_Seen.whole(_without_uris(text))]
+                    spans = [part for span in spans for part in layer.under(span)]
+                text = self._without(text, spans)
+                layers = [Seen.whole(_without_uris(text))]
                 for _ in range(depth):
-                    layers.append(_seen(layers[-1].text))
-            layers.append(_seen(layers[-1].text))
+                    layers.append(seen_of(layers[-1].text))
+            layers.append(seen_of(layers[-1].text))
             if layers[-1].text == layers[-2].text:
                 break
         return text
@@ -236,14 +270,21 @@ class Cleaner:
     def json(self, value: Any, name: str = "") -> Any:
         """Clean a JSON value; `name` is its name in what it is part of."""
         if isinstance(value, dict):
-            return {self.text(key): self.json(item, key) for key, item in value.items()}
+            return {
+                self.text(key, short=False): self.json(item, key) for key, item in value.items()
+            }
         if isinstance(value, list):
             return [self.json(item, name) for item in value]
         if not isinstance(value, str):
             return value
         cleaned = self.text(value)
-        if cleaned == value and _SECRET_NAME.search(name) and _is_secret(value):
+        if cleaned != value or len(value) > _WIDEST:
+            return cleaned
+        scheme, _, word = value.rpartition(" ")
+        is_header = _AUTH_NAME.search(name) and " " not in scheme and _is_random(word)
+        if is_header or (_SECRET_NAME.search(name) and _is_secret(value)):
             self.found.append(_NAMED)
+            self._keep(word)
             return MARK
         return cleaned
 
@@ -251,29 +292,61 @@ class Cleaner:
         """Clean what is held by MIME type; of an attachment, `encoded` in base64."""
 
         def cleaned(mime: str, value: Any) -> Any:
-            if isinstance(value, str) and not _TEXT_TYPE.match(mime):
-                return value
-            return self._base64(value) if encoded else self.json(value)
+            if not isinstance(value, str):
+                return self.json(value)
+            is_text = _TEXT_TYPE.match(mime) and not encoded
+            return self.text(value) if is_text else self._base64(value)
 
-        return {mime: cleaned(mime, value) for mime, value in data.items()}
+        return {self.text(mime, short=False): cleaned(mime, value) for mime, value in data.items()}
 
-    def _spans(self, text: str) -> list[_Span]:
-        spans = sorted(_found(text, self._known), key=lambda span: (span.start, -span.end))
-        merged: list[_Span] = []
-        for span in spans:
+    def _spans(self, text: str, *, short: bool) -> list[Span]:
+        spans = [*self._found(text, short=short)]
+        if whole := joined(text):
+            found = self._found(whole.text, short=short)
+            spans += [part for span in found for part in whole.under(span)]
+        merged: list[Span] = []
+        for span in sorted(spans, key=lambda span: (span.start, -span.end)):
             if merged and span.start < merged[-1].end:
                 last = merged.pop()
-                merged.append(_Span(last.start, max(last.end, span.end), last.what))
+                what = last.what or span.what
+                merged.append(Span(last.start, max(last.end, span.end), what))
             else:
                 merged.append(span)
         return merged
 
-    def _without(self, text: str, secrets: list[list[_Span]]) -> str:
-        for pieces in reversed(secrets):
-            self.found.append(pieces[0].what)
-            for index, piece in reversed(list(enumerate(pieces))):
-                text = text[: piece.start] + ("" if index else MARK) + text[piece.end :]
-        return text
+    def _found(self, text: str, *, short: bool) -> Iterator[Span]:
+        for value in self._variables:
+            if value in text:
+                for match in re.finditer(re.escape(value), text):
+                    yield Span(*match.span(), _OF_VARIABLE)
+        named = (
+            Span(*match.span("secret"), what)
+            for what, shape, is_key in _SHAPES
+            for match in shape.finditer(text)
+            if is_key(match["secret"])
+        )
+        for span in itertools.chain(_detected(text), named, _in_tables(text)):
+            self._keep(text[span.start : span.end])
+            yield span
+        words = [(value, _OF_VARIABLE) for value in self._words if short]
+        for value, what in words + [(value, _ELSEWHERE) for value in self._known]:
+            if value in text:
+                for match in re.finditer(rf"(?<!\w){re.escape(value)}(?!\w)", text):
+                    yield Span(*match.span(), what)
+
+    def _keep(self, value: str) -> None:
+        if len(value) <= _WIDEST and _is_secret(value):
+            self.values.add(value)
+
+    def _without(self, text: str, spans: Iterable[Span]) -> str:
+        parts: list[str] = []
+        last = 0
+        for span in sorted(spans, key=lambda span: span.start):
+            parts += [text[last : span.start], MARK if span.what else ""]
+            last = max(last, span.end)
+            if span.what:
+                self.found.append(span.what)
+        return "".join([*parts, text[last:]])
 
     def _uri(self, match: re.Match[str]) -> str:
         head, mime, body = match["head"], match["mime"] or "", match["body"]
@@ -286,9 +359,12 @@ class Cleaner:
         return match[0] if cleaned == text else head + quote(cleaned)
 
     def _base64(self, body: str) -> str:
+        packed = "".join(unquote(body).split())
         try:
-            text = base64.b64decode(unquote(body)).decode()
+            text = base64.b64decode(packed, validate=True).decode()
         except ValueError:  # It is no base64, or no text.
-            return body
+            text = ""
         cleaned = self.text(text)
-        return body if cleaned == text else base64.b64encode(cleaned.encode()).decode()
+        if cleaned != text:
+            return base64.b64encode(cleaned.encode()).decode()
+        return body if _BASE64.fullmatch(packed) else self.text(body)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import os
 import re
+import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from typing import Any
 
 from nbagents._optional import require
 from nbagents.errors import UserError
-from nbagents.notebook.page import make_page
+from nbagents.notebook.page import Page, make_page
 from nbagents.notebook.secrets import MARK, Cleaner
 
 __all__ = ["SharedFiles", "open_notebook", "read_notebook", "saved_at", "share", "words_of"]
@@ -63,20 +63,15 @@ def share(path: str | Path, to: str | Path | None = None, *, redact: bool = Fals
     path = Path(path)
     notebook, is_trusted = _read(path)
     page_path, notebook_path = _targets(path, to)
-    clean, secrets = _without_secrets(_cleaned(notebook))
-    if secrets and not redact:
-        raise UserError(_refusal(path.name, secrets))
-    made = make_page(clean, path, is_trusted=is_trusted)
-    text = require("nbformat", "share").writes(clean) + "\n"
-    # What a reader gets is what counts, so that is looked at once more, to the letter.
-    _check(made.text, "The page")
-    _check(text, "The clean notebook")
+    made, text, secrets = _made(_cleaned(notebook), path, is_trusted=is_trusted, redact=redact)
     page = made.with_viewer()
     try:
         page_path.write_text(page, encoding="utf-8")
         notebook_path.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise UserError(f"{page_path.parent} cannot be written to: {error.strerror}.") from None
+        raise UserError(
+            f"{error.filename} cannot be written: {error.strerror}. Name another place with --to."
+        ) from None
     notes = [_told(secrets)] if secrets else []
     if made.dropped:
         notes.append(
@@ -84,6 +79,36 @@ def share(path: str | Path, to: str | Path | None = None, *, redact: bool = Fals
             f"not trusted here. If they are yours: jupyter trust {path.name}, and share it again."
         )
     return SharedFiles(page_path, notebook_path, tuple(notes))
+
+
+def _made(
+    whole: Any, path: Path, *, is_trusted: bool, redact: bool
+) -> tuple[Page, str, dict[_Place, list[str]]]:
+    """Make the page and the clean notebook, and look at both once more as a reader gets them.
+
+    What is a key only as it is shown (Markdown may put a name beside its value) is then looked for
+    in the cells, which say in what place it is.
+    """
+    known: set[str] = set()
+    while True:
+        clean, secrets = _without_secrets(whole, known)
+        if secrets and not redact:
+            raise UserError(_refusal(path.name, secrets))
+        made, text, seen = _shown(clean, path, is_trusted=is_trusted)
+        if not seen.found:
+            return made, text, secrets
+        if seen.values <= known:
+            raise UserError(_left(clean, path, seen.found, is_trusted=is_trusted))
+        known |= seen.values
+
+
+def _shown(clean: Any, path: Path, *, is_trusted: bool) -> tuple[Page, str, Cleaner]:
+    made = make_page(clean, path, is_trusted=is_trusted)
+    text = require("nbformat", "share").writes(clean) + "\n"
+    seen = Cleaner()
+    for shown in (made.text, text):  # To the letter.
+        seen.text(shown, short=False)
+    return made, text, seen
 
 
 def open_notebook() -> Path:
@@ -149,11 +174,14 @@ def _targets(path: Path, to: str | Path | None) -> tuple[Path, Path]:
 
 def _cleaned(notebook: Any) -> Any:
     """Return a copy with outputs whole, and without what only this machine needs."""
+    # Half a character cannot be written as UTF-8.
+    text = re.sub("[\ud800-\udfff]", "\ufffd", json.dumps(notebook, ensure_ascii=False))
+    plain = json.loads(text)
     coalesce = require(
         "nbconvert.preprocessors.coalescestreams", "share"
     ).CoalesceStreamsPreprocessor
     # Two pieces of a stream are one text to a reader, and could be the halves of a key.
-    clean, _ = coalesce().preprocess(copy.deepcopy(notebook), {})
+    clean, _ = coalesce().preprocess(require("nbformat", "share").from_dict(plain), {})
     known = clean.metadata
     language = known.get("language_info", {}).get("name", "python")
     kernel = known.get("kernelspec", {})
@@ -184,22 +212,38 @@ def _has_something(output: Any) -> bool:
     return bool(output.data)
 
 
-def _without_secrets(notebook: Any) -> tuple[Any, dict[_Place, list[str]]]:
-    """Return the notebook with marks for secrets, and which kinds there were, by place."""
+def _without_secrets(notebook: Any, known: Iterable[str]) -> tuple[Any, dict[_Place, list[str]]]:
+    """Return the notebook with marks for secrets, and which kinds there were, by place.
+
+    What is a key in one place is one in all: a name says so of a value, and then it is printed.
+    """
+    clean, secrets, values = _once_without_secrets(notebook, known)
+    if values.difference(known):
+        clean, secrets, _ = _once_without_secrets(notebook, values.union(known))
+    return clean, secrets
+
+
+def _once_without_secrets(
+    notebook: Any, known: Iterable[str]
+) -> tuple[Any, dict[_Place, list[str]], set[str]]:
     nbformat = require("nbformat", "share")
     secrets: dict[_Place, list[str]] = {}
+    values: set[str] = set()
 
     def clean(value: Any, place: _Place, how: Callable[[Cleaner, Any], Any] = Cleaner.json) -> Any:
-        cleaner = Cleaner()
+        cleaner = Cleaner(known)
         cleaned = how(cleaner, value)
         if cleaner.found:
             secrets[place] = cleaner.found
+            values.update(cleaner.values)
         return cleaned
 
     plain = json.loads(json.dumps(notebook))
     plain["metadata"] = clean(plain["metadata"], _Place(0, "", "the notebook's metadata"))
     for number, cell in enumerate(plain["cells"], 1):
-        words = words_of(Cleaner().text(cell["source"]))
+        words = words_of(Cleaner(known).text(cell["source"]))
+        if "id" in cell:
+            cell["id"] = clean(cell["id"], _Place(number, words, "id"), _id)
         for part in ("source", "metadata"):
             cell[part] = clean(cell[part], _Place(number, words, part))
         if "attachments" in cell:
@@ -208,7 +252,12 @@ def _without_secrets(notebook: Any) -> tuple[Any, dict[_Place, list[str]]]:
         for index, output in enumerate(cell.get("outputs", ()), 1):
             place = _Place(number, words, f"output {index}")
             cell["outputs"][index - 1] = clean(output, place, _output)
-    return nbformat.from_dict(plain), secrets
+    return nbformat.from_dict(plain), secrets, values
+
+
+def _id(cleaner: Cleaner, cell: str) -> str:
+    """Return another id where a key is in it, as a mark may not be."""
+    return cell if cleaner.text(cell, short=False) == cell else uuid.uuid4().hex[:8]
 
 
 def words_of(source: str) -> str:
@@ -229,6 +278,8 @@ def _output(cleaner: Cleaner, output: dict[str, Any]) -> dict[str, Any]:
         held["data"] = cleaner.bundle(output["data"])
     if "traceback" in output:
         held["traceback"] = cleaner.text("\n".join(output["traceback"])).split("\n")
+    for name in {"output_type", "name"} & output.keys():
+        held[name] = cleaner.text(output[name], short=False)
     rest = {name: value for name, value in output.items() if name not in held}
     return {**cleaner.json(rest), **held}
 
@@ -261,11 +312,21 @@ def _told(secrets: Mapping[_Place, Sequence[str]]) -> str:
     return f"Replaced {count} by {MARK}: {places}. They still are in the notebook itself."
 
 
-def _check(text: str, what: str) -> None:
-    cleaner = Cleaner()
-    cleaner.text(text)
-    if cleaner.found:
-        raise UserError(
-            f"{what} is not written: {_kinds(cleaner.found)} would be in it, though no cell has it. "
-            "Look at the notebook's name, and at the images beside it."
-        )
+def _left(clean: Any, path: Path, kinds: Sequence[str], *, is_trusted: bool) -> str:
+    """Say where it is what no cell has in its text, and so cannot be replaced."""
+    name, place = Cleaner(), ""
+    name.text(path.stem)
+    if name.found:
+        place, fix = "the name of its file", "Rename the file"
+    else:
+        fix = "Change the cell, or the image beside the notebook that it shows"
+        nbformat = require("nbformat", "share")
+        for number, cell in enumerate(clean.cells, 1):
+            alone = nbformat.from_dict({**clean, "cells": [cell]})
+            if _shown(alone, path, is_trusted=is_trusted)[2].found:
+                place = f"cell {number}, as it is shown"
+                break
+    return (
+        f"The page is not written: {_kinds(kinds)} would be in it, from "
+        f"{place or 'two cells together'}. {MARK} cannot be put there. {fix}, and share it again."
+    )

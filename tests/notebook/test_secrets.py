@@ -8,6 +8,7 @@ import json
 import random
 import re
 import string
+import time
 import uuid
 
 import pytest
@@ -168,3 +169,168 @@ def test_short_names_of_passwords_count(name):
     cleaner = Cleaner()
     cleaner.text(f"{name}: 'MTX6T5bC6O3hDpHJanr4VjXiMha2mn82r7HQm6Q7'")
     assert cleaner.found
+
+
+RANDOM = "Xk39dLq2Zt7Wb1PvQ8"
+NAMED_IN_A_TABLE = {
+    "a row of HTML": "<tr><th>api_key</th><td>{}</td></tr>",
+    "the head of a column of HTML": (
+        "<table>\n <tr>\n  <th></th>\n  <th>user</th>\n  <th>api_key</th>\n </tr>\n"
+        " <tr>\n  <th>0</th>\n  <td>ann</td>\n  <td>{}</td>\n </tr></table>"
+    ),
+    "a series": "user       ann\napi_key    {}\ndtype: object",
+    "the head of a column": "  user             api_key\n0  ann  {}\n1  bob                None",
+    "a column alone": "              api_key\n0  {}",
+    "Markdown": "| name | value |\n| --- | --- |\n| **password** | `{}` |",
+    "the head of a column of Markdown": "| user | API key |\n|---|---|\n| ann | {} |",
+    "a drawn table": "┏━━━━━━┳━━━━━━━┓\n┃ user ┃ token ┃\n┡━━━━━━╇━━━━━━━┩\n│ ann  │ {} │",
+    "tabs": "user\tsecret\nann\t{}",
+    "commas": "user,password\nann,{}",
+}
+HEADERS = {
+    "an unknown name": "X-Auth: {}",
+    "another": "X-Auth-Token: {}",
+    "a scheme": "Authorization: token {}",
+    "no scheme": "authorization = {}",
+    "a dict": '{{"X-Auth": "{}"}}',
+    "an assignment": 'headers["X-Auth"] = "{}"',
+    "a pair": '("Authorization", "ApiKey {}")',
+    "a proxy": "Proxy-Authorization: Digest {}",
+}
+ADDRESSES = {
+    "a name": "https://h.io/v1?api%5Fkey={}&page=2",
+    "all of it": "https://h.io/v1?next=%3Fapi%5Fkey%3D{}",
+    "twice": "https://h.io/v1?api%255Fkey%253D{}",
+}
+PLACES = {
+    f"{kind}: {name}": text
+    for kind, texts in {"table": NAMED_IN_A_TABLE, "header": HEADERS, "URL": ADDRESSES}.items()
+    for name, text in texts.items()
+}
+
+
+@pytest.mark.parametrize("text", PLACES.values(), ids=PLACES)
+def test_a_random_value_is_a_key_wherever_a_name_stands_by_it(text):
+    cleaner = Cleaner()
+    assert cleaner.text(text.format(RANDOM)) == text.format(MARK)
+    assert len(cleaner.found) == 1
+
+
+@pytest.mark.parametrize("name", ["X-Auth", "authorization", "HTTP_AUTHORIZATION"])
+@pytest.mark.parametrize("scheme", ["", "token "])
+def test_a_header_in_json_is_a_header(name, scheme):
+    assert Cleaner().json({"headers": {name: scheme + RANDOM}}) == {"headers": {name: MARK}}
+
+
+@pytest.mark.parametrize("login", [b"user:pass", b"ann:open sesame"])
+def test_a_name_and_a_password_in_base64_are_a_key_though_they_are_letters(login):
+    coded = base64.b64encode(login).decode()
+    assert Cleaner().text(f"Authorization: Basic {coded}") == f"Authorization: Basic {MARK}"
+    assert Cleaner().json({"Authorization": f"Basic {coded}"}) == {"Authorization": f"Basic {MARK}"}
+
+
+@pytest.mark.parametrize("width", [80, 120])
+@pytest.mark.parametrize(("secret", "around"), KEYS.values(), ids=KEYS)
+def test_a_key_that_a_terminal_broke_is_found_and_leaves_no_half(secret, around, width):
+    text = around.format(secret)
+    if "\n" in text:
+        text = text.replace("\n", "\\n")
+    line = "." * (width - len(text) + len(secret) // 2 - 1) + " " + text
+    wrapped = "\n".join(line[at : at + width] for at in range(0, len(line), width))
+    cleaner = Cleaner()
+    cleaned = cleaner.text(f"first\n{wrapped}\nlast")
+    assert cleaner.found
+    halves = re.findall(r"\w{12,}", "\n".join(secret.split("\n")))
+    assert not any(half[:12] in cleaned or half[-12:] in cleaned for half in halves[-1:])
+
+
+def test_the_line_after_a_full_one_stays_where_it_has_a_name_of_its_own():
+    text = f"first = 1\nTOKEN={RANDOM + some(40)}\nOTHER=plain\n"
+    assert Cleaner().text(text) == f"first = 1\nTOKEN={MARK}\nOTHER=plain\n"
+
+
+@pytest.mark.parametrize(
+    "name", ["DB_PASSWORD", "DB_PASSWD", "DB_PWD", "DB_PASS", "ACME_KEY", "A_TOKEN", "A_SECRET"]
+)
+def test_a_short_value_of_a_variable_is_a_key_where_it_is_a_whole_word(monkeypatch, name):
+    monkeypatch.setenv(name, "tig3r")
+    cleaner = Cleaner()
+    assert cleaner.text("scott/tig3r, tig3rs") == f"scott/{MARK}, tig3rs"
+    assert cleaner.json({"tig3r": "tig3r"}) == {"tig3r": MARK}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("PWD", "here"), ("OLDPWD", "here"), ("A_KEY", "true"), ("A_KEY", "abc")]
+)
+def test_a_variable_that_holds_no_secret_stops_nothing(monkeypatch, name, value):
+    monkeypatch.setenv(name, value)
+    assert Cleaner().text(f"it is {value} now") == f"it is {value} now"
+
+
+def test_what_is_a_key_in_one_place_is_one_where_nothing_says_so():
+    named, bare = Cleaner(), Cleaner()
+    named.text(f'api_key = "{RANDOM}"')
+    assert bare.text(f"it is {RANDOM}.") == f"it is {RANDOM}."
+    assert Cleaner(named.values).text(f"it is {RANDOM}.") == f"it is {MARK}."
+
+
+INNOCENT = {
+    "git": "commit 9fceb02d0ae598e95dc970b74767f19372d61af8\nAuthor: Ann\ntokens\n3f9a2b7 Say more",
+    "ids": f"run_id  tokens  agent\n{some(12)}  1200  clerk\n{uuid.UUID(int=DICE.getrandbits(128))}  7  x",
+    "a frame": "   token_count        run_id  key\n0         2000  a81Bc72Dq9Z1  id1",
+    "html": f"<tr><th>token_count</th><th>run</th></tr><tr><td>12</td><td>{some(20)}</td></tr>",
+    "code": "f(max_tokens=2000, key=lambda x: x)\nrows.sort(key=by_id2)\nauth = oauth2_scheme_2\n",
+    "models": "| model | max tokens |\n| --- | --- |\n| gpt-4o-mini-2024-07-18 | 16k |\n",
+    "checksums": f"sha256:{some(64, '0123456789abcdef')}\n| file | sha256:{some(64, '0123456789abcdef')} |",
+    "dates": "token: 2024-01-15T12:30:45Z\n| last token | 2024-01-15T12:30:45Z |",
+    "headers": f"X-Request-Id: {some(20)}\nETag: W/{some(20)}\nAuthor: {some(20)}\nBasic research",
+    "address": "https://h.io/?q=a%20b%3Dc&page%5Ftoken=3&id=9fceb02d0ae598e95dc970b7",
+    "prose": "The token\nis counted, 20 of them; a password is base64-encoded, and secret  sha256-hash",
+    "schema": "| name | type |\n|---|---|\n| api_key | varchar(32) |\n| db_host_1 | localhost:5432 |",
+    "blocks": "\n".join(some(76) for _ in range(40)),
+}
+
+
+@pytest.mark.parametrize("text", INNOCENT.values(), ids=INNOCENT)
+def test_ordinary_text_of_notebooks_is_left_alone(text):
+    cleaner = Cleaner()
+    assert cleaner.text(text) == text
+    assert cleaner.bundle({"text/html": text, "text/x-own": text}) == {
+        "text/html": text,
+        "text/x-own": text,
+    }
+    assert cleaner.found == []
+
+
+OWN = "application/x-acme"
+PACKED = base64.b64encode(f"{'words ' * 20}api_key={RANDOM}".encode()).decode()
+
+
+def test_an_unknown_mime_type_is_text_and_unknown_json_is_walked():
+    key = "ghp_" + some(36)
+    assert Cleaner().bundle({OWN: f"<{key}>"}) == {OWN: f"<{MARK}>"}
+    assert Cleaner().bundle({OWN: {"a": [key]}}) == {OWN: {"a": [MARK]}}
+    assert Cleaner().bundle({"image/png": key}) == {"image/png": MARK}
+    assert Cleaner().bundle({f"text/{key}": "x"}) == {f"text/{MARK}": "x"}
+    [cleaned] = Cleaner().bundle({OWN: PACKED}).values()
+    assert base64.b64decode(cleaned).decode().endswith(f"api_key={MARK}")
+    picture = base64.b64encode(DICE.randbytes(5000)).decode()
+    assert Cleaner().bundle({OWN: picture}) == {OWN: picture}
+
+
+@pytest.mark.parametrize(
+    "piece", ["| api_key ", "Authorization: ", "<tr><td>api_key</td>\n", "%5F", "a" * 79 + "b\n"]
+)
+def test_five_megabytes_made_to_be_slow_take_seconds(piece):
+    text = piece * (5_000_000 // len(piece))
+    before = time.process_time()
+    assert Cleaner().text(text) == text
+    assert time.process_time() - before < 60
+
+
+def test_many_keys_take_no_longer_than_few():
+    text = "\n".join(f"api_key = '{some(20)}'" for _ in range(30_000))
+    before = time.process_time()
+    cleaner = Cleaner()
+    assert cleaner.text(text).count(MARK) == len(cleaner.found) > 29_000
+    assert time.process_time() - before < 30

@@ -9,6 +9,7 @@ import re
 import string
 import subprocess
 import sys
+from pathlib import Path
 
 import nbformat
 import pytest
@@ -228,6 +229,54 @@ def test_a_key_anywhere_stops_the_sharing_and_is_not_told(tmp_path, place):
     assert share(shared.notebook, tmp_path / "again").notes == ()
 
 
+SHOWN = {
+    "an id": lambda key: v4.new_code_cell("x", id=key),
+    "an unknown MIME type": lambda key: code("x", v4.new_output("display_data", {"x-a/b": key})),
+    "what that is called": lambda key: code(
+        "x", v4.new_output("display_data", {f"x-a/{key}": "x"})
+    ),
+    "Markdown in code": lambda key: code(f"%%agent writer\n**password**: {key}"),
+    "Markdown": lambda key: v4.new_markdown_cell(f"The **api\\_key**: `{key}`"),
+    "no name beside it": lambda key: code(f"api_key = '{key}'", v4.new_output("stream", text=key)),
+}
+
+
+@pytest.mark.parametrize("place", SHOWN)
+def test_a_key_in_an_odd_place_is_told_and_cleaned(tmp_path, place):
+    key = f"q7{some(20)}" if "name" in place or "Mark" in place else f"ghp_{some(36)}"
+    cell = SHOWN[place](key)
+    path = written(tmp_path / "n.ipynb", cell)
+    with pytest.raises(UserError, match=r"cell 1 \(") as refused:
+        share(path)
+    assert key not in str(refused.value)
+    shared = share(path, redact=True)
+    assert key not in shared.page.read_text() + shared.notebook.read_text()
+    nbformat.validate(nbformat.read(shared.notebook, as_version=4))
+
+
+def test_a_key_in_the_name_of_the_file_is_told(tmp_path):
+    path = written(tmp_path / f"ghp_{some(36)}.ipynb")
+    with pytest.raises(UserError, match=r"from the name of its file.*Rename") as refused:
+        share(path, redact=True)
+    assert path.stem not in str(refused.value)
+
+
+def test_half_a_character_is_written_as_one_that_is_unknown(tmp_path):
+    output = v4.new_output("stream", text="half \ud83d is here")
+    path = tmp_path / "n.ipynb"
+    path.write_text(json.dumps(v4.new_notebook(cells=[code("x", output)])))
+    shared = share(path)
+    for file in (shared.page, shared.notebook):
+        assert "half \ufffd is here" in file.read_text(encoding="utf-8")
+
+
+def test_a_place_that_cannot_be_written_is_told(tmp_path):
+    path = written(tmp_path / "n.ipynb")
+    (tmp_path / "n.shared.html").mkdir()
+    with pytest.raises(UserError, match=r"n\.shared\.html cannot be written: .*--to"):
+        share(path)
+
+
 def test_a_shared_notebook_is_never_written_over_when_it_is_shared_again(tmp_path):
     shared = share(written(tmp_path / "n.ipynb", v4.new_markdown_cell("Hi")))
     before = shared.notebook.read_bytes()
@@ -262,13 +311,19 @@ async def test_a_notebook_of_runs_hashes_and_pictures_is_shared_as_it_is(tmp_pat
     assert share(path).notes == ()
 
 
+def test_the_tour_is_shared_as_it_is(tmp_path):
+    tour = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
+    assert [note for path in tour for note in share(path, tmp_path).notes] == []
+    assert tour
+
+
 def test_a_key_that_only_the_page_would_have_stops_it_too(tmp_path, monkeypatch):
     monkeypatch.setenv("JUPYTER_DATA_DIR", str(tmp_path / "data"))
     (tmp_path / "a.svg").write_text(f"<svg><text>ghp_{some(36)}</text></svg>")
     path = written(tmp_path / "n.ipynb", v4.new_markdown_cell("![a](a.svg)"))
     with NotebookNotary() as notary:
         notary.sign(nbformat.read(path, as_version=4))
-    with pytest.raises(UserError, match="The page is not written: github pat"):
+    with pytest.raises(UserError, match=r"not written: github pat.*from cell 1, as .*image beside"):
         share(path, redact=True)
     assert not list(tmp_path.glob("*.shared.*"))
 
