@@ -356,18 +356,19 @@ def messages_of(events: Iterable[DurableEvent], run_id: str) -> list[Message]:
     for event in events:
         if event.run_id != run_id:
             continue
-        if isinstance(event, RunStarted):
-            messages.extend(event.input)
-        elif isinstance(event, ToolFinished):
-            results[event.call_id] = event.result
-        elif isinstance(event, MessageFinished):
+        if isinstance(event, MessageFinished):
+            message = event.message
             if is_partial:  # The run was cut off there, and went on later.
                 messages.pop()
             elif calls:
                 messages.append(_results_message(calls, results))
-            messages.append(event.message)
-            is_partial = event.message.stop == "interrupted"
-            calls, results = event.message.tool_calls, {}
+            messages.append(message)
+            is_partial = message.stop == "interrupted"
+            calls, results = message.tool_calls, {}
+        elif isinstance(event, RunStarted):
+            messages.extend(event.input)
+        elif isinstance(event, ToolFinished):
+            results[event.call_id] = event.result
     if calls:
         messages.append(_results_message(calls, results))
     return messages

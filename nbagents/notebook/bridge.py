@@ -13,9 +13,10 @@ from dataclasses import replace
 from typing import Any, Protocol
 
 from pydantic import ValidationError
+from pydantic_core import from_json
 
 from nbagents._portal import background_loop
-from nbagents.errors import NbAgentsError, UserError, redact
+from nbagents.errors import NbAgentsError, UserError
 from nbagents.events import (
     Event,
     InputReceived,
@@ -47,6 +48,7 @@ from nbagents.notebook.wire import (
 from nbagents.questions import OpenQuestion
 from nbagents.runnable import Run, RunStream
 from nbagents.sessions.address import default_store
+from nbagents.sessions.records import encode
 
 __all__ = ["Bridge", "Feed", "UnderWay", "row_of"]
 
@@ -346,13 +348,14 @@ def row_of(run: Run[Any], cell: str | None = None) -> RunRow:
 
 
 def _row_of(root: str, question: OpenQuestion) -> QuestionRow:
-    asked = question.asked
+    # As the log has it: without keys.
+    asked = from_json(encode([(question.asked, None)]))["events"][0]
     return QuestionRow(
         run_id=root,
-        question_id=asked.question_id,
-        asker=asked.asker,
-        prompt=redact(asked.prompt),
-        reason=redact(asked.reason),
-        schema=asked.schema,
-        details=asked.details,
+        question_id=question.id,
+        asker=asked["asker"],
+        prompt=asked["prompt"],
+        reason=asked["reason"],
+        schema=asked["schema"],
+        details=asked.get("details"),
     )

@@ -7,6 +7,7 @@ import gc
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
+from operator import attrgetter
 from typing import Annotated, Any, cast
 
 from pydantic import Discriminator, TypeAdapter, ValidationError
@@ -24,6 +25,7 @@ _FORMAT = 1
 _HEAD, _TAIL = b'{"v":1,"n":%d,"events":[', b"]}\n"
 # So long the interpreter may be held up by one call.
 _CHUNK = 100_000
+_run_id_of = attrgetter("run_id")
 _LONGEST_WORD = 2_000
 _MANY_OBJECTS = 5_000
 
@@ -154,7 +156,7 @@ def _read(records: Sequence[bytes], first: int) -> list[DurableEvent]:
             raise ValueError("Another format")
         bodies.append(record[len(head) : -len(_TAIL)])
     events = _events().validate_json(b"[" + b",".join(bodies) + b"]")
-    if not all(event.run_id for event in events):
+    if "" in map(_run_id_of, events):
         raise ValueError("An event of no run")
     return events
 

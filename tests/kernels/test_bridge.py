@@ -16,7 +16,7 @@ from tests.kernels.harness import Kernel
 SETUP = """
 %load_ext nbagents
 import asyncio
-from nbagents import Agent, Question, Say, ScriptedModel, Swarm, handoff_to_user, tool, TextDelta
+from nbagents import Agent, Question, RunContext, Say, ScriptedModel, Swarm, handoff_to_user, tool, TextDelta
 from nbagents.models.base import Capabilities, ModelDone
 from nbagents.messages import Usage
 
@@ -151,6 +151,26 @@ def test_a_page_that_has_missed_the_end_is_sent_it_again(page: Page):
     page.send(type="watch", run_id=cell.outputs[0]["data"][RUN_MIME]["run_id"])
     page.wait_for(lambda: page.kernel.updates == before + 1)
     assert "Done." in cell.outputs[0]["data"]["text/plain"]
+
+
+def test_a_question_reaches_the_panel_without_keys(page: Page):
+    page.kernel.execute("""
+@tool
+async def send(ctx: RunContext) -> str:
+    "Send it."
+    key = "sk-" + "a1B2" * 10
+    return await ctx.ask(Question(f"Is {key} right?", details={"header": [f"Bearer {key}"]}))
+
+model = ScriptedModel(Say(calls=[("send", {})]), "Sent.", repeat=True)
+clerk = Agent("clerk", model=model, tools=[send])
+""")
+    cell = page.kernel.begin("%ask clerk hi", allow_stdin=True)
+    page.wait_for(lambda: page.state["questions"])
+    (asked,) = page.state["questions"]
+    assert asked["prompt"] == "Is [redacted] right?"
+    assert "a1B2" not in json.dumps(asked)
+    page.send(type="answer", run_id=asked["run_id"], question_id="q1", answer="yes")
+    assert "Sent." in cell.result().text
 
 
 def test_a_run_is_written_to_a_file_of_its_own(page: Page):

@@ -234,3 +234,15 @@ def test_a_kernel_replays_the_notebook_that_is_open(notebook: Path):
     assert "answers come from 3 runs in trip.ipynb" in json.dumps(done.cells[1].outputs)
     assert "replayed, no cost" in json.dumps(done.cells[3].outputs)
     assert "A model was asked" in json.dumps(done.cells[-1].outputs)
+
+
+def test_a_replayed_notebook_cannot_end_its_own_replay(tmp_path: Path):
+    path = tmp_path / "off.ipynb"
+    cells = [
+        CELLS[0],
+        "%nbagents replay off",
+        "plan = Agent('plan', model=scripted('Rome.'))",
+        "%ask plan Where?",
+    ]
+    _run(path, cells)
+    assert replay(path).differences == ()
