@@ -34,7 +34,8 @@ from nbagents.replay import Cassette, play
 __all__ = ["Replayed", "begin", "cassette_of", "replay", "write"]
 
 _NOTHING = "{path} holds no run. Run it once with a model, and save it. A cell that ends with `;` saves none."
-_ADDRESS = re.compile(r" at 0x[0-9a-f]+")
+# Where an object lies in memory, and the id of a run.
+_BY_CHANCE = re.compile(r" at 0x[0-9a-f]+|(?<=<Run )[0-9a-f]{12}(?= of )")
 # What differs from run to run, or is told by what stays.
 _LEFT_OUT = {
     "at",
@@ -206,7 +207,7 @@ def _told(cell: Any) -> Iterator[tuple[str, Any]]:
             yield "run", _course(_events(document, "an output"))
         elif output.output_type == "stream":
             if output.name == "stdout":  # Warnings name paths.
-                yield "text", output.text
+                yield "text", _BY_CHANCE.sub("", output.text)
         elif output.output_type == "error":
             stopped = output.ename in _STOPS
             yield "error", "Stopped by you" if stopped else output.evalue or output.ename
@@ -215,7 +216,7 @@ def _told(cell: Any) -> Iterator[tuple[str, Any]]:
         elif "text/vnd.graphviz" in data:
             yield "topology", data["text/vnd.graphviz"]
         else:
-            yield "text", _ADDRESS.sub("", str(data.get("text/plain", sorted(data))))
+            yield "text", _BY_CHANCE.sub("", str(data.get("text/plain", sorted(data))))
 
 
 def _course(events: Sequence[DurableEvent]) -> list[tuple[str, list[Any], list[Any]]]:

@@ -47,7 +47,7 @@ class Unseen:
         self._magics = magics
         self._bridge = bridge
         self._ended: list[tuple[str, Run[Any]]] = []
-        """Runs that are over, and the requests in which they had begun."""
+        """Runs that are over, and the requests in which they had begun; none in a terminal."""
         self._begun: dict[str, Glimpse] = {}
 
     def begin(self, held: Held[Any]) -> None:
@@ -66,7 +66,8 @@ class Unseen:
             return
         if run.events:
             self._magics.remember(run)
-            self._ended.append((glimpse.message, run))
+            if glimpse.message:
+                self._ended.append((glimpse.message, run))
             if self._bridge is not None:
                 self._bridge.end(run, glimpse.cell)
         elif self._bridge is not None:

@@ -52,7 +52,7 @@ CELLS = [
     SETUP,
     "guide = Agent('guide', 'You know the weather.', model=model, tools=[weather])",
     "run = %ask guide How is it in Rome?",
-    "print(run.output, len(run.events))",
+    "print(run.output, len(run.events), run, object())",
     "plan = Agent('plan', 'You plan.', model=scripted('We go to Rome.'))\nout = await plan.run('Where to?')\nout",
     "%session work\n%ask plan And then?",
     "1 + 1",
