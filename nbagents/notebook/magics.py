@@ -172,8 +172,10 @@ class AgentMagics(Magics):
 
     def remember(self, run: Run[Any]) -> None:
         """Keep a run for `%runs`; one that went on stands there once."""
-        for known in [known for known in self.runs if known.run_id == run.run_id]:
-            self.runs.remove(known)
+        # Runs end in several threads.
+        for known in list(self.runs):
+            if known.run_id == run.run_id:
+                self.runs.remove(known)
         self.runs.append(run)
 
     @no_var_expand
@@ -192,8 +194,8 @@ class AgentMagics(Magics):
         """
         wanted, to, path = (part.strip() for part in line.partition(" --to "))
         if not wanted:
-            return runs_table(reversed(self.runs))
-        known = {run.run_id: run for run in self.runs}
+            return runs_table(reversed(list(self.runs)))
+        known = {run.run_id: run for run in list(self.runs)}
         if wanted not in known:
             raise unknown_name("run", wanted, known)
         if to:
