@@ -40,19 +40,18 @@ export function sign(standing: Standing): HTMLElement {
 
 /** Tell whether a row has to be drawn anew: its text is another one as soon as the row changes. */
 export function signature(row: Row, now: number): string {
-  const { body, open, depth, indent } = row;
-  const own = `${depth}${indent}${open ?? ''}`;
+  const { body } = row;
   switch (body.kind) {
     case 'item':
-      return own + ofItem(body.item, now);
+      return ofItem(body.item, now);
     case 'turn':
-      return own + ofTurn(body.node, body.turn, now).join();
+      return ofTurn(body.node, body.turn, now).join();
     case 'code':
-      return own + body.text.length;
+      return String(body.text.length);
     case 'ending':
-      return own + body.text;
+      return body.text;
     case 'file':
-      return own;
+      return '';
   }
 }
 
@@ -162,7 +161,8 @@ function question(item: QuestionItem): Node {
   return made;
 }
 
-function block(text: string, label: string): Node {
+/** Show text as it is, with a label over it if it has one. */
+export function block(text: string, label: string): Node {
   const code = element('pre', 'nba-code', clipped(text, LONGEST));
   code.tabIndex = -1;
   return label ? element('div', '', element('div', 'nba-label', label), code) : code;

@@ -9,7 +9,7 @@ import type {
   ToolItem,
   Turn
 } from './tree';
-import { endOf, newRun } from './tree';
+import { endOf, newRun, sum } from './tree';
 import type { InputReceived, InputRequested, Message, RunStarted, Usage } from './wire';
 
 const STOPS: Record<string, string> = {
@@ -34,6 +34,8 @@ export class Fold {
   /** The nodes of the topology that are tools: they may be left unused. */
   readonly toolPaths = new Set<string>();
   answered = 0;
+  /** How many events are of runs whose beginning never came. */
+  strays = 0;
   readonly runs = new Map<string, RunNode>();
   private readonly tools = new Map<string, ToolItem>();
   private readonly questions = new Map<string, { node: RunNode; item: QuestionItem }>();
@@ -48,6 +50,7 @@ export class Fold {
       return;
     }
     const node = this.runs.get(event.run_id);
+    this.strays += node ? 0 : 1;
     if (node) {
       this.fold(node, event);
       this.lastAt = event.at || this.lastAt;
@@ -134,6 +137,7 @@ export class Fold {
     }
     this.runs.set(node.id, node);
     if (!parent) {
+      this.strays += this.root ? 1 : 0;
       this.root ??= node;
     } else if (event.node) {
       node.path = `${parent.path}/${event.node}`;
@@ -154,7 +158,9 @@ export class Fold {
     if (!node.parent) {
       this.cutAt = this.lastAt;
     }
-    node.off += Math.max(0, event.at - (node.until ?? this.cutAt));
+    const gap = { at: event.at, seconds: Math.max(0, event.at - (node.until ?? this.cutAt)) };
+    node.off += gap.seconds;
+    node.gaps.push(gap);
     const before = node.items.length;
     if (!node.parent || event.note || (node.items.length && !node.waiting)) {
       const text = howItWentOn(node, event.at);
@@ -348,16 +354,6 @@ export class Fold {
 
 function pick(event: { source: string; target: string; reason: string }) {
   return { source: event.source, target: event.target, reason: event.reason };
-}
-
-function sum(one: Usage, other: Usage): Usage {
-  const known = one.cost != null && other.cost != null;
-  return {
-    input_tokens: one.input_tokens + other.input_tokens,
-    output_tokens: one.output_tokens + other.output_tokens,
-    cached_tokens: one.cached_tokens + other.cached_tokens,
-    cost: known ? String(Number(one.cost) + Number(other.cost)) : null
-  };
 }
 
 function wait(node: RunNode, change: number): void {

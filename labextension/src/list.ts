@@ -10,6 +10,7 @@ interface Drawn {
   element: HTMLElement;
   inside: HTMLElement;
   signature: string;
+  place: string;
 }
 
 /** Where each row begins, from heights that were measured, or are guessed until they are. */
@@ -101,10 +102,12 @@ export class List {
     }
     this.current = key;
     this.flashing = key;
-    this.place();
-    const shown = this.drawn.get(key)?.element;
-    shown?.scrollIntoView({ block: 'nearest' });
-    shown?.focus({ preventScroll: true });
+    // What comes into sight is as high as it is, and not as was guessed: once more from there.
+    for (let time = 0; time < 2; time += 1) {
+      this.place();
+      this.drawn.get(key)?.element.scrollIntoView({ block: 'nearest' });
+    }
+    this.drawn.get(key)?.element.focus({ preventScroll: true });
     return true;
   }
 
@@ -167,7 +170,7 @@ export class List {
       const made = element('div', 'nba-row', inside);
       made.setAttribute('role', 'treeitem');
       made.dataset.key = row.key;
-      drawn = { element: made, inside, signature: '' };
+      drawn = { element: made, inside, signature: '', place: '' };
       this.drawn.set(row.key, drawn);
     }
     const made = drawn.element;
@@ -177,15 +180,13 @@ export class List {
       made.classList.add('nba-flash');
       made.addEventListener('animationend', () => made.classList.remove('nba-flash'));
     }
-    if (drawn.signature !== signed) {
+    const place = `${row.depth} ${row.indent} ${row.open}`;
+    if (drawn.place !== place) {
+      drawn.place = place;
+      stand(made, row);
+    }
+    if (drawn.signature !== signed || !drawn.inside.hasChildNodes()) {
       drawn.signature = signed;
-      made.style.setProperty('--nba-depth', String(row.indent));
-      made.setAttribute('aria-level', String(row.depth + 1));
-      if (row.open === undefined) {
-        made.removeAttribute('aria-expanded');
-      } else {
-        made.setAttribute('aria-expanded', String(row.open));
-      }
       drawn.inside.replaceChildren(draw(row, this.now));
     }
     return made;
@@ -266,5 +267,17 @@ export class List {
   private rowOf(target: Element): Row | undefined {
     const key = target.closest<HTMLElement>('.nba-row')?.dataset.key;
     return this.rows.find(row => row.key === key);
+  }
+}
+
+/** Put a row in its place in the tree; what is in it stays as it is. */
+function stand(made: HTMLElement, { depth, indent, open }: Row): void {
+  made.style.setProperty('--nba-depth', String(indent));
+  made.classList.toggle('nba-flush', indent === 0 && open === undefined);
+  made.setAttribute('aria-level', String(depth + 1));
+  if (open === undefined) {
+    made.removeAttribute('aria-expanded');
+  } else {
+    made.setAttribute('aria-expanded', String(open));
   }
 }

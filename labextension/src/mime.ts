@@ -2,7 +2,7 @@
 import type { IRenderMime } from '@jupyterlab/rendermime-interfaces';
 import { Widget } from '@lumino/widgets';
 
-import { element } from './draw';
+import { block, element } from './draw';
 import { type Listener, refresh, subscribe } from './hub';
 import { Viewer } from './viewer';
 import type { RunDocument } from './wire';
@@ -25,10 +25,13 @@ class RunRenderer extends Widget implements IRenderMime.IRenderer, Listener {
   }
 
   async renderModel(model: IRenderMime.IMimeModel): Promise<void> {
-    const told = model.data[this.options.mimeType] as unknown;
+    const source = model.data[this.options.mimeType] as unknown;
+    const told = typeof source === 'string' ? parsed(source) : source;
     if (typeof told !== 'object' || told === null || !('run_id' in told)) {
       const words = 'This is no document of a run that nbagents knows.';
-      this.still.replaceChildren(element('p', '', words));
+      const text = typeof source === 'string' ? [block(source, '')] : [];
+      this.still.replaceChildren(element('p', '', words), ...text);
+      this.swap(false);
       return;
     }
     const document = told as RunDocument;
@@ -74,10 +77,17 @@ class RunRenderer extends Widget implements IRenderMime.IRenderer, Listener {
     this.swap();
   }
 
-  private swap(): void {
-    const shown = this.viewer.isFilled || !this.still.hasChildNodes();
+  private swap(shown = this.viewer.isFilled || !this.still.hasChildNodes()): void {
     this.viewer.node.hidden = !shown;
     this.still.hidden = shown;
+  }
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
   }
 }
 
@@ -109,7 +119,8 @@ const run: IRenderMime.IExtension = {
     createRenderer: options => new RunRenderer(options)
   },
   rank: 10,
-  dataType: 'json',
+  // As JSON, a file that is none would be JupyterLab's to complain about, in a dialog.
+  dataType: 'string',
   fileTypes: [
     {
       name: 'nbagents-run',

@@ -75,7 +75,7 @@ class Lister {
         this.branch(
           this.row(turn.key, depth, { kind: 'turn', turn, node }),
           'all',
-          `turn ${turn.number}`,
+          this.choice.search.startsWith('turn ') ? `turn ${turn.number}` : '',
           false,
           () => {
             this.around += 1;

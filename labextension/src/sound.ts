@@ -1,4 +1,5 @@
 /** What can be read of a document: it may be broken, or from another version. */
+import type { Fold } from './fold';
 import type { AnyEvent } from './tree';
 import type { RunDocument } from './wire';
 
@@ -73,19 +74,15 @@ export function sound(events: unknown): AnyEvent[] {
   });
 }
 
-/**
- * Say in a line what is wrong with a document of which so many events can be read, and which begins
- * with the run `root`.
- */
-export function problemOf(document: RunDocument, known: number, root?: string): string {
+/** Say in a line what is wrong with a document of which so many events can be read and were folded. */
+export function problemOf(document: RunDocument, known: number, fold: Fold): string {
   const { events, version } = document;
   if (!Array.isArray(events)) {
     return 'This document is broken: it has no list of events.';
   }
   const lost = events.length - known;
-  const begun = root === undefined || root === document.run_id;
-  const part = begun ? '' : ' Its beginning is missing, so only a part of it is shown.';
-  const rest = (lost ? ` ${lost} of ${events.length} events cannot be read.` : '') + part;
+  const missing = known ? missingOf(document, fold) : '';
+  const rest = (lost ? ` ${lost} of ${events.length} events cannot be read.` : '') + missing;
   if (version > VERSION) {
     return `This was written by a newer version of nbagents (format ${version}); what is known of it is shown.${rest}`;
   }
@@ -93,7 +90,17 @@ export function problemOf(document: RunDocument, known: number, root?: string): 
     return `This is of a format that nbagents does not know; what can be read of it is shown.${rest}`;
   }
   if (rest) {
-    return `${rest.trim()} ${known && begun ? 'The others are shown.' : ''}`.trim();
+    return `${rest.trim()} ${known && !missing ? 'The others are shown.' : ''}`.trim();
   }
   return document.live || known ? '' : 'There are no events in this document.';
+}
+
+function missingOf(document: RunDocument, { root, strays }: Fold): string {
+  if (!root) {
+    return ' Its beginning is missing, so nothing of it is shown.';
+  }
+  if (root.id !== document.run_id) {
+    return ' Its beginning is missing, so only a part of it is shown.';
+  }
+  return strays ? ' The beginning of a run in it is missing, so only a part of it is shown.' : '';
 }

@@ -113,6 +113,8 @@ export interface RunNode extends Base {
   turnStart: number;
   /** When it began, or last went on. */
   since: number;
+  /** When it went on, and for how long nothing had run. */
+  gaps: { at: number; seconds: number }[];
   turns: Turn[];
   /** How often the model was asked again. */
   retries: number;
@@ -149,6 +151,7 @@ export function newRun(event: RunStarted, parent: RunNode | undefined): RunNode 
     leadsOn: false,
     turnStart: 0,
     since: event.at,
+    gaps: [],
     turns: [],
     retries: 0,
     calls: new Map()
@@ -176,6 +179,17 @@ export function endOf({ items, turns, until }: RunNode, turn: Turn, now: number)
   const ends = own.map(item => (item.kind === 'tool' ? (item.until ?? item.at) : turn.at));
   const isOver = next !== undefined || until !== undefined;
   return Math.max(turn.said ?? turn.at, isOver ? turn.at : now, ...ends);
+}
+
+/** Add up what was spent; an unknown price stays unknown. */
+export function sum(one: Usage, other: Usage): Usage {
+  const known = one.cost != null && other.cost != null;
+  return {
+    input_tokens: one.input_tokens + other.input_tokens,
+    output_tokens: one.output_tokens + other.output_tokens,
+    cached_tokens: one.cached_tokens + other.cached_tokens,
+    cost: known ? String(Number(one.cost) + Number(other.cost)) : null
+  };
 }
 
 function textOf(message: Message): string {

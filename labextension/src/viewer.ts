@@ -91,7 +91,7 @@ export class Viewer {
     if (hasPicture && !before?.picture) {
       this.set('Map', this.picture.node, true);
     }
-    this.tell(problemOf(document, this.events.length, this.fold.root?.id));
+    this.tell(problemOf(document, this.events.length, this.fold));
     if (!before && document.folded === true) {
       this.crease.hidden = false;
       this.folds(true);

@@ -69,7 +69,10 @@ export function facts(node: RunNode, now: number): string[] {
 
 /** List what a turn took: time, tokens, cost. */
 export function ofTurn(node: RunNode, turn: Turn, now: number): string[] {
-  const took = seconds(Math.max(0, endOf(node, turn, now) - turn.at));
+  const end = endOf(node, turn, now);
+  const gaps = node.gaps.filter(gap => gap.at > turn.at && gap.at <= end);
+  const off = gaps.reduce((sum, gap) => sum + gap.seconds, 0);
+  const took = seconds(Math.max(0, end - turn.at - off));
   const cost = node.replayed || !turn.usage ? [] : spent(turn.usage);
   return [took, ...cost.filter(words => words !== UNKNOWN)];
 }

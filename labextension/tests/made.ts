@@ -90,7 +90,7 @@ export class Story {
 
   document(more: Partial<RunDocument> = {}): RunDocument {
     const fixed = { run_id: 'r', version: 1, live: false, ending: '', replayed: false };
-    return { ...fixed, events: this.events as RunDocument['events'], ...more };
+    return { ...fixed, folded: false, events: this.events as RunDocument['events'], ...more };
   }
 
   get root(): RunNode {

@@ -87,3 +87,16 @@ test.each([null, 5, 'text', [], {}])('what is no run says so: %j', async data =>
     'no document of a run'
   );
 });
+
+test('the text of a file is shown as the run that it holds, or as it is when it holds none', async () => {
+  const renderer = rendererOf(RUN_MIME);
+  const whole = JSON.stringify(new Story().start().says('Hello.').ends().document());
+  const broken = await render(renderer, { [RUN_MIME]: whole.slice(0, -9) });
+  expect(broken).toContain('no document of a run');
+  expect(broken).toContain('"Hello."');
+  expect(renderer.node.querySelector('pre')?.textContent).toBe(whole.slice(0, -9));
+  const shown = await render(renderer, { [RUN_MIME]: whole });
+  expect(shown).toContain('finished');
+  expect(shown).not.toContain('no document');
+  expect(await render(renderer, { [RUN_MIME]: '' })).toContain('no document of a run');
+});

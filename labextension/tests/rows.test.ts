@@ -62,6 +62,44 @@ test('a turn tells its time and its tokens, and stands no further out than what 
   expect(told(rowsOf(root, { ...ALL, search: 'turn 2' }))).toEqual(['> turn 2']);
 });
 
+test('a search for a number finds no headings', () => {
+  const found = told(rowsOf(story().root, { ...ALL, search: '3' }));
+  expect(found).toEqual([]);
+});
+
+test('the time for which a run was cut off is no time of its turns', () => {
+  const made = new Story().start().calls('ask').works('ask').asks('q', 'ask');
+  made.add('run_cancelled', { reason: 'Waiting' }).add('run_resumed', { note: '' });
+  made.hears('q').answers('ask').says('Done.').ends();
+  made.events.slice(5).forEach(event => (event.at += 86_400));
+  const rows = rowsOf(made.root, ALL).filter(row => row.body.kind === 'turn');
+  const seen = rows.map(row => draw(row, 0).textContent);
+  expect(seen).toEqual(['Turn 1 · 6.0 s · 11 tokens', 'Turn 2 · 1.0 s · 11 tokens']);
+});
+
+test('a second turn is put around the first one, of which nothing is drawn anew', () => {
+  const made = new Story().start().message([
+    { type: 'text', text: 'First.' },
+    { type: 'tool_call', call_id: 'dig', name: 'dig', args: '{}' }
+  ]);
+  const { list, rows } = listed(made.works('dig').answers('dig').root);
+  const inside = () => rows().map(row => row.firstElementChild?.firstChild);
+  const before = inside();
+  list.show(rowsOf(made.says('Done.').root, ALL), 5);
+  inside()
+    .slice(1, 3)
+    .forEach((each, index) => expect(each).toBe(before[index]));
+  expect(before).toHaveLength(2);
+  expect(rows().map(row => row.getAttribute('aria-level'))).toEqual(['1', '2', '2', '1', '2']);
+  expect(rows().map(row => row.classList.contains('nba-flush'))).toEqual([
+    false,
+    true,
+    false,
+    false,
+    true
+  ]);
+});
+
 test('a run with a single turn has no row for it', () => {
   const { root } = new Story().start().says('Hello.').ends();
   expect(told(rowsOf(root, ALL))).toEqual(['text']);

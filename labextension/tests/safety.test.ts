@@ -154,6 +154,6 @@ test('nothing that models or tools say becomes markup', () => {
 });
 
 test('raster images are shown from their own bytes', () => {
-  const row: Row = { key: 'k', depth: 0, body: { kind: 'file', part: picture } };
+  const row: Row = { key: 'k', depth: 0, indent: 0, body: { kind: 'file', part: picture } };
   expect((draw(row, 0) as HTMLImageElement).src).toBe('data:image/png;base64,aGk+/w');
 });

@@ -317,3 +317,20 @@ test('a document without its beginning says that only a part is shown', () => {
   expect(rows().length).toBeGreaterThan(0);
   expect(problem()).toBe('⚠ Its beginning is missing, so only a part of it is shown.');
 });
+
+test('a document of which nothing can be shown without its beginning says so', () => {
+  const { events, ...rest } = sample('agent');
+  show({ ...rest, events: events.slice(1) });
+  expect(problem()).toBe('⚠ Its beginning is missing, so nothing of it is shown.');
+});
+
+test('a document in which a run below has no beginning says so', () => {
+  const { events, ...rest } = sample('nested');
+  const child = events.findLastIndex(({ type }) => type === 'run_started');
+  show({ ...rest, events: events.toSpliced(child, 1) });
+  expect(problem()).toBe(
+    '⚠ The beginning of a run in it is missing, so only a part of it is shown.'
+  );
+  show({ ...rest, events: events.with(child, { type: 'run_started' } as never) });
+  expect(problem()).toContain('events cannot be read. The beginning of a run in it is missing');
+});

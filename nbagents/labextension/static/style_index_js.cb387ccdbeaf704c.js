@@ -550,7 +550,7 @@
   outline-offset: -2px;
 }
 
-.nba-row[aria-level='1']:not([aria-expanded]) {
+.nba-row.nba-flush {
   padding-left: 2px;
 }
 
@@ -560,8 +560,16 @@
 }
 
 .nba-turn {
+  display: flex;
+  align-items: center;
+  gap: 8px;
   color: var(--nba-faint);
   font-size: 0.86em;
+}
+.nba-turn::after {
+  content: '';
+  flex: 1;
+  border-top: 1px solid var(--nba-line);
 }
 
 .nba-flash {
