@@ -2,6 +2,7 @@
 import type { JupyterFrontEnd } from '@jupyterlab/application';
 import type { CodeCell } from '@jupyterlab/cells';
 import type { INotebookTracker, NotebookPanel } from '@jupyterlab/notebook';
+import { documentsOf } from './documents';
 import type { RunDocument } from './wire';
 
 export const RUN_MIME = 'application/vnd.nbagents.run+json';
@@ -28,7 +29,7 @@ export function placeOf(tracker: INotebookTracker, runId: string, cellId?: strin
         const { outputs } = (cell as CodeCell).model;
         for (let at = 0; at < outputs.length; at += 1) {
           const run = outputs.get(at).data[RUN_MIME] as RunDocument | undefined;
-          if (run?.run_id === runId) {
+          if (run && documentsOf(run).some(each => each.run_id === runId)) {
             places.push({ panel, index, live: run.live });
           }
         }

@@ -4,6 +4,8 @@ import { Widget } from '@lumino/widgets';
 
 import { block, element } from './draw';
 import { type Listener, refresh, subscribe } from './hub';
+import { documentsOf } from './documents';
+import { Pile } from './pile';
 import { Viewer } from './viewer';
 import type { RunDocument } from './wire';
 
@@ -12,6 +14,7 @@ export const PICTURE_MIME = 'application/vnd.nbagents.picture+json';
 
 class RunRenderer extends Widget implements IRenderMime.IRenderer, Listener {
   private readonly viewer = new Viewer();
+  private pile: Pile | undefined;
   /** What is shown of a run under way while no kernel tells of it. */
   private readonly still = element('div', 'jp-RenderedHTMLCommon');
   private runId = '';
@@ -45,6 +48,14 @@ class RunRenderer extends Widget implements IRenderMime.IRenderer, Listener {
   }
 
   document(document: RunDocument): void {
+    this.pile?.node.remove();
+    this.pile?.dispose();
+    this.pile = documentsOf(document).length > 1 ? new Pile(document) : undefined;
+    if (this.pile) {
+      this.node.append(this.pile.node);
+      this.viewer.node.hidden = this.still.hidden = true;
+      return;
+    }
     this.viewer.setDocument(document);
     this.swap();
   }
@@ -59,6 +70,7 @@ class RunRenderer extends Widget implements IRenderMime.IRenderer, Listener {
   override dispose(): void {
     this.leave?.();
     this.viewer.dispose();
+    this.pile?.dispose();
     super.dispose();
   }
 

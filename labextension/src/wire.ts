@@ -499,7 +499,9 @@ export interface RunDocument {
     | Retrying
   )[];
   folded: boolean;
+  heading?: string | null;
   live: boolean;
+  more?: RunDocument[] | null;
   picture?: string | null;
   replayed: boolean;
   run_id: string;

@@ -100,3 +100,24 @@ test('the text of a file is shown as the run that it holds, or as it is when it 
   expect(shown).not.toContain('no document');
   expect(await render(renderer, { [RUN_MIME]: '' })).toContain('no document of a run');
 });
+
+test('runs of one cell that nobody asked to see are one line, in it one each, in it the run', async () => {
+  const renderer = rendererOf(RUN_MIME);
+  const documents = ['one', 'two'].map(id =>
+    new Story().start(id).says(`I am ${id}.`, id).ends(id).document({ run_id: id, folded: true })
+  );
+  const [first, second] = documents;
+  const told = { ...first, heading: '2 runs · poet 2', more: [second, null, 7] };
+  expect(await render(renderer, { [RUN_MIME]: told })).toBe('2 runs · poet 2');
+  const press = async (button: Element) => {
+    (button as HTMLElement).click();
+    return text(renderer);
+  };
+  const creases = () => renderer.node.querySelectorAll('.nba-pile .nba-crease:not([hidden])');
+  expect(creases()).toHaveLength(1);
+  expect(await press(creases()[0])).not.toContain('I am');
+  expect(creases()).toHaveLength(3);
+  expect(await press(creases()[2])).toContain('I am two.');
+  expect(creases()[0].getAttribute('aria-expanded')).toBe('true');
+  renderer.dispose();
+});

@@ -162,9 +162,14 @@ def _name(number: int, cell: Any) -> str:
 
 def _documents(cell: Any) -> Iterator[dict[str, Any]]:
     for output in cell.get("outputs", ()):
-        document = output.get("data", {}).get(RUN_MIME)
-        if isinstance(document, dict) and document.get("events"):
-            yield document
+        yield from _documents_in(output)
+
+
+def _documents_in(output: Any) -> list[dict[str, Any]]:
+    """Take the runs out of an output; of those that plain code began it may hold several."""
+    first = output.get("data", {}).get(RUN_MIME)
+    told = [first, *(first.get("more") or ())] if isinstance(first, dict) else []
+    return [document for document in told if document.get("events")]
 
 
 @functools.cache
@@ -202,9 +207,9 @@ def _told(cell: Any) -> Iterator[tuple[str, Any]]:
     """Tell what a reader learns from the outputs: what runs did, and what other code has shown."""
     for output in cell.get("outputs", ()):
         data = output.get("data", {})
-        document = data.get(RUN_MIME)
-        if isinstance(document, dict) and document.get("events"):
-            yield "run", _course(_events(document, "an output"))
+        if documents := _documents_in(output):
+            for document in documents:
+                yield "run", _course(_events(document, "an output"))
         elif output.output_type == "stream":
             if output.name == "stdout":  # Warnings name paths.
                 yield "text", _BY_CHANCE.sub("", output.text)

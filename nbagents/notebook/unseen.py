@@ -1,11 +1,12 @@
-"""Runs that plain code begins: listed in the panel, and saved beneath their cell as one line each."""
+"""Runs that plain code begins: listed in the panel, and saved beneath their cell as one line."""
 
 from __future__ import annotations
 
 import contextlib
 import html
 import json
-from collections.abc import Collection
+from collections import Counter
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from tokenize import TokenError
 from typing import Any
@@ -14,10 +15,10 @@ from IPython.core.interactiveshell import InteractiveShell
 from IPython.display import display
 
 from nbagents.events import RunStarted
+from nbagents.messages import ZERO_USAGE
 from nbagents.notebook.bridge import Bridge, row_of
-from nbagents.notebook.cards import OF_THE_MOMENT
 from nbagents.notebook.document import document_of
-from nbagents.notebook.html import draw_html
+from nbagents.notebook.html import draw_html, usage_facts
 from nbagents.notebook.live import how_to_go_on
 from nbagents.notebook.magics import AgentMagics
 from nbagents.notebook.safe_markdown import clean
@@ -74,7 +75,7 @@ class Unseen:
             self._bridge.forget(run.run_id)
 
     def save(self) -> None:
-        """Show what has run in the cell that ends now, and was not shown, as one line each."""
+        """Show what has run in the cell that ends now, and was not shown, as one line."""
         ended, self._ended = self._ended, []
         message = _request(self._shell).get("header", {}).get("msg_id", "")
         # A run that goes on in the same cell is one run.
@@ -82,17 +83,8 @@ class Unseen:
         unseen = [run for run in own.values() if run.run_id not in self._magics.drawn]
         if not unseen or self._is_quiet:
             return
-        size = saved = 0
-        for run in unseen[:_MOST_RUNS]:
-            folded = _folded(run)
-            size += len(json.dumps(folded))
-            if size > _MOST_BYTES:
-                break
-            display(folded, raw=True)
-            saved += 1
-        if rest := len(unseen) - saved:
-            words = f"{rest} more {'runs' if rest > 1 else 'run'} of this cell, not saved here"
-            display({"text/plain": words}, raw=True, metadata=OF_THE_MOMENT)
+        # Runs that go on side by side end in any order.
+        display(_bundle(sorted(unseen, key=lambda run: run.events[0].at)), raw=True)
 
     @property
     def _is_quiet(self) -> bool:
@@ -128,6 +120,44 @@ class Glimpse:
         task = self._held.task
         with contextlib.suppress(RuntimeError):  # Its loop is closed.
             task.get_loop().call_soon_threadsafe(task.cancel, "Stopped by you")
+
+
+def _bundle(runs: Sequence[Run[Any]]) -> dict[str, Any]:
+    """Draw runs as one line that opens: of several, as one with a line for each."""
+    folded, size = list[dict[str, Any]](), 0
+    for run in runs[:_MOST_RUNS]:
+        one = _folded(run)
+        size += len(json.dumps(one))
+        if size > _MOST_BYTES and folded:
+            break
+        folded.append(one)
+    first, *others = folded
+    if len(runs) == 1:
+        return first
+    heading = _heading(runs, len(folded))
+    whole = "\n".join(one["text/html"] for one in folded)
+    more = [one[RUN_MIME] for one in others]
+    return {
+        "text/html": _FOLDED.format(header=html.escape(heading), whole=whole),
+        "text/plain": f"[{heading}]",
+        RUN_MIME: {**first[RUN_MIME], "heading": heading, "more": more},
+    }
+
+
+def _heading(runs: Sequence[Run[Any]], saved: int) -> str:
+    names = Counter(run.name for run in runs)
+    statuses = Counter(run.status for run in runs)
+    facts = [
+        f"{len(runs):,} runs",
+        ", ".join(f"{name} {count:,}" for name, count in names.items()),
+        ", ".join(f"{count:,} {status}" for status, count in statuses.items()),
+        *usage_facts(sum((run.usage for run in runs), ZERO_USAGE)),
+    ]
+    if saved < len(runs):
+        facts.append(
+            f"only the first {saved:,} are saved here" if saved > 1 else "one is saved here"
+        )
+    return clean(" · ".join(facts))
 
 
 def _folded(run: Run[Any]) -> dict[str, Any]:

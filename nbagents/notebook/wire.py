@@ -59,6 +59,10 @@ class RunDocument:
     """The answers were recorded ones, and cost nothing."""
     folded: bool = False
     """Nobody has asked to see it: it is one line, until somebody opens it."""
+    more: tuple[RunDocument, ...] | None = None
+    """Others of the same cell that nobody has asked to see."""
+    heading: str | None = None
+    """The one line for all of them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -195,6 +195,28 @@ async def test_a_run_of_plain_code_is_listed_found_and_stopped_and_left_as_one_l
     await notebook.screenshot("panel-unfolded")
 
 
+async def test_many_runs_of_plain_code_are_one_line_and_each_of_them_is_found(cells):
+    code = (
+        "for name in ('ada', 'ben'):\n    Agent(name, model=ScriptedModel(f'I am {name}.'))('hi')"
+    )
+    notebook = await cells("1", code)
+    panel = await opened(notebook.page)
+    await notebook.run(2)
+    output = notebook.cell(2).output
+    heading = "2 runs · ada 1, ben 1 · 2 finished"
+    whole = output.get_by_role("button", name=heading)
+    await expect(whole).to_have_attribute("aria-expanded", "false")
+    await expect(output).to_contain_text(heading)
+    await notebook.screenshot("pile-folded")
+    await whole.click()
+    await output.get_by_role("button", name="Run of ben").click()
+    await expect(output.get_by_role("treeitem")).to_have_text(["I am ben."])
+    await notebook.screenshot("pile-unfolded")
+    await notebook.cell(0).select()
+    await panel.get_by_role("listitem").filter(has_text="ben").get_by_role("button").click()
+    await expect(notebook.cell(2).node).to_be_focused()
+
+
 async def test_it_says_what_to_do_where_there_is_nothing(lab, notebook):
     lab.write("empty.ipynb", "1 + 1", "%load_ext nbagents")
     await notebook.open("empty.ipynb")

@@ -159,6 +159,26 @@ async def test_a_run_grows_in_the_viewer_without_flicker_and_is_saved_whole(lab,
     assert "<strong>rose</strong>" in output.data["text/html"]
 
 
+async def test_turns_are_headings_that_hide_nothing_until_they_are_closed(open_saved):
+    page = await open_saved("lab", *await team_outputs())
+    rows = viewer(page).get_by_role("treeitem")
+    turn = rows.filter(has_text=re.compile(r"^Turn 1 · [\d.]+ s"))
+    inside = rows.filter(has_text="I count twice")
+    answer = rows.filter(has_text="Three cups.")
+    await expect(turn).to_have_count(1)  # The host had a single turn.
+    await expect(turn).to_have_attribute("aria-expanded", "true")
+    levels = [await row.get_attribute("aria-level") for row in (turn, inside, answer)]
+    assert levels == ["2", "3", "3"]
+    await turn.focus()
+    await page.keyboard.press("ArrowLeft")
+    await expect(turn).to_have_attribute("aria-expanded", "false")
+    await expect(inside).to_have_count(0)
+    await expect(answer).to_be_visible()
+    await page.keyboard.press("ArrowRight")
+    await expect(inside).to_be_visible()
+    await expect(turn).to_be_focused()
+
+
 async def test_a_swarm_lights_up_in_the_map_of_the_viewer_and_is_drawn_once(lab, notebook):
     step(lab, 0)
     lab.write("swarm.ipynb", SETUP, "%ask desk hi")

@@ -23,6 +23,7 @@ pytestmark = pytest.mark.kernel
 
 SETUP = """
 %load_ext nbagents
+import asyncio
 import os
 from pathlib import Path
 from nbagents import Agent, Say, ScriptedModel, Swarm, tool, handoff_to_user
@@ -56,6 +57,7 @@ CELLS = [
     "plan = Agent('plan', 'You plan.', model=scripted('We go to Rome.'))\nout = await plan.run('Where to?')\nout",
     "%session work\n%ask plan And then?",
     "1 + 1",
+    "three = await asyncio.gather(*[plan.run(f'Stop {n}?') for n in range(3)])\nprint(len(three))",
 ]
 
 
@@ -105,7 +107,7 @@ def test_a_notebook_is_told_again_without_model_and_tools(notebook: Path):
         for output in cell.outputs
         if RUN_MIME in output.get("data", {})
     ]
-    assert len(documents) == 3
+    assert len(documents) == 4
     assert all(document["replayed"] for document in documents)
     shown = json.dumps(replayed.notebook)
     assert "replayed, no cost" in shown
@@ -167,7 +169,7 @@ def test_a_changed_prompt_is_a_miss_that_names_the_cell(notebook: Path):
 def test_changed_instructions_are_a_miss(notebook: Path):
     _change(notebook, "You plan.", "You plan well.")
     differences = replay(notebook).differences
-    assert [difference.split(" ")[1] for difference in differences] == ["5", "6"]
+    assert [difference.split(" ")[1] for difference in differences] == ["5", "6", "8"]
     assert "its instructions have changed" in differences[0]
 
 
@@ -231,7 +233,7 @@ def test_a_kernel_replays_the_notebook_that_is_open(notebook: Path):
         made, allow_errors=True, resources={"metadata": {"path": str(again.parent)}}
     )
     done = client.execute(env=child_environment())
-    assert "answers come from 3 runs in trip.ipynb" in json.dumps(done.cells[1].outputs)
+    assert "answers come from 6 runs in trip.ipynb" in json.dumps(done.cells[1].outputs)
     assert "replayed, no cost" in json.dumps(done.cells[3].outputs)
     assert "A model was asked" in json.dumps(done.cells[-1].outputs)
 

@@ -36,7 +36,8 @@ def parrots(kernel: Kernel) -> Kernel:
 
 def _documents(cell: Execution) -> list[dict[str, Any]]:
     bundles = (output.get("data", {}) for output in cell.outputs)
-    return [bundle[RUN_MIME] for bundle in bundles if RUN_MIME in bundle]
+    told = [bundle[RUN_MIME] for bundle in bundles if RUN_MIME in bundle]
+    return [document for first in told for document in (first, *first.get("more", ()))]
 
 
 def _lines(cell: Execution) -> list[dict[str, Any]]:
@@ -77,12 +78,26 @@ def test_a_semicolon_shows_and_saves_nothing(parrots: Kernel):
     assert parrots.execute("print(run.text)").text == "You said hi\n"
 
 
+def test_several_runs_of_a_cell_are_one_line_with_a_line_for_each(parrots: Kernel):
+    cell = parrots.execute("for n in range(3):\n    parrot(f'{n}')")
+    (output,) = cell.outputs
+    heading = "3 runs · parrot 3 · 3 finished"
+    assert output["data"]["text/plain"] == f"[{heading}]"
+    assert output["data"][RUN_MIME]["heading"] == heading
+    assert output["data"]["text/html"].count("<details") == 4
+    said = [document["events"][-1]["output"] for document in _lines(cell)]
+    assert said == ["You said 0", "You said 1", "You said 2"]
+
+
 def test_many_runs_are_saved_up_to_a_bound_that_is_told(parrots: Kernel):
-    code = "runs = await asyncio.gather(*[parrot.run(f'{n}') for n in range(103)])"
+    code = "runs = await asyncio.gather(*[parrot.run(f'{n}') for n in range(1030)])"
     cell = parrots.execute(code)
     assert len(_lines(cell)) == 100
-    assert cell.text.endswith("3 more runs of this cell, not saved here")
-    assert parrots.execute("print(runs[102].text)").text == "You said 102\n"
+    heading = "1,030 runs · parrot 1,030 · 1,030 finished · only the first 100 are saved here"
+    assert cell.text == f"[{heading}]"
+    assert parrots.execute("print(runs[1029].text)").text == "You said 1029\n"
+    code = "for n in range(3):\n    parrot('x' * 500_000)"
+    assert "3 finished · one is saved here" in parrots.execute(code).text
 
 
 def test_a_run_that_fails_is_saved_beneath_its_error(parrots: Kernel):

@@ -389,6 +389,10 @@
   color: var(--nba-faint);
 }
 
+.nba-piled > .nba-viewer {
+  margin-left: 10px;
+}
+
 .nba-badge {
   border: 1px solid var(--nba-orange);
   border-radius: 8px;
