@@ -128,7 +128,7 @@ async def test_a_shared_page_asks_for_nothing_and_its_viewer_works(path, opened,
         path=PICTURES / f"shared-{'dark' if dark else 'light'}.png", full_page=True
     )
     # By keyboard alone: into the viewer, and whatever has the focus there opens or closes.
-    await viewer.locator("button, summary, [tabindex='0'][role]").first.focus()
+    await viewer.locator("button:visible, summary, [tabindex='0'][role]").first.focus()
     await page.keyboard.press("Enter")
     await expect(viewer).not_to_have_text(before, use_inner_text=True)
     assert await page.evaluate("window.ran") == 1
