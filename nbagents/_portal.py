@@ -115,7 +115,7 @@ class Portal:
             if on_main:
                 signal.signal(signal.SIGINT, before or signal.SIG_DFL)
                 self._close(inbox, finish=ended.is_set())
-        return tasks[0].result()
+        return _result_of(tasks[0])
 
     def _abandon(self, loop: asyncio.AbstractEventLoop) -> None:
         """Use another loop from now on: something holds this one up and does not stop."""
@@ -138,6 +138,13 @@ class Portal:
         while finish and not inbox.empty():
             if job := inbox.get():
                 job()
+
+
+def _result_of(task: asyncio.Task[T]) -> T:
+    try:
+        return task.result()
+    except asyncio.CancelledError:  # By its panel, or as it was when it was recorded.
+        raise Stopped from None
 
 
 def _cancel_with(outer: asyncio.Future[Any], task: asyncio.Task[Any]) -> None:

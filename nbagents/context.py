@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import contextvars
 import os
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -230,11 +230,11 @@ class RunContext:
         assert self.past is not None
         self.past.hear(InputReceived(pending.id, pending.answer_json, pending.via))
 
-    async def _answer(self, pending: OpenQuestion) -> Any:
+    async def _answer(self, pending: OpenQuestion, *, attend: bool = True) -> Any:
         record = self.record
         record.questions[pending.id] = pending
         await self.keep()
-        if not record.prepared.serve(pending) and not _replayed(pending):
+        if not record.prepared.serve(pending) and attend and not _replayed(pending):
             record.attend(pending)
         self.count(1, 1)
         try:
@@ -281,19 +281,37 @@ class RunContext:
         if record.watcher is not None and record.watcher.see(event):
             await record.watcher.room()
 
-    def tell_again(self, events: Iterable[DurableEvent], run_id: str, call_id: str) -> None:
-        """Report what had happened in a call when it was recorded, as if it happened in this one."""
+    async def tell_again(
+        self,
+        events: Iterable[DurableEvent],
+        run_id: str,
+        call_id: str,
+        is_open: Callable[[InputRequested], bool],
+    ) -> None:
+        """Report what had happened in a call when it was recorded, as if it happened in this one.
+
+        Waits where it asks what `is_open`: what code had answered is answered by it again.
+        """
         questions: dict[str, str] = {}
+        heard: set[str] = set()
         for event in events:
             own = event.run_id == run_id
             told: DurableEvent = replace(event)
             if isinstance(told, RunStarted) and told.parent_id == run_id:
                 told = replace(told, parent_id=self.run_id, call_id=call_id)
             elif isinstance(told, InputRequested):
+                before, waits = told.question_id, own and is_open(told)
                 self.record.asked += 1
-                questions[told.question_id] = name = f"q{self.record.asked}"
+                questions[before] = name = f"q{self.record.asked}"
                 told = replace(told, question_id=name, call_id=call_id if own else told.call_id)
+                if waits:
+                    heard.add(before)
+                    self.record_event(told)
+                    await self._answer(OpenQuestion(Question(told.prompt, Any), told), attend=False)
+                    continue
             elif isinstance(told, InputReceived):
+                if told.question_id in heard:
+                    continue
                 told = replace(told, question_id=questions[told.question_id])
             if isinstance(told, RunStarted):
                 told = replace(told, replayed=True)

@@ -59,6 +59,8 @@ class Record:
     """The events of one tree of runs, in the order in which they happened."""
 
     watcher: Watcher | None = None
+    task: asyncio.Task[Any] | None = None
+    """Runs the outermost run."""
     journal: Journal | None = None
     parked: Journal | None = None
     """The journal of a run that waits: that it is let go is no end of it."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import builtins
+import contextlib
 import functools
 import hashlib
 import json
@@ -11,6 +13,7 @@ from typing import Any, Generic, TypeVar
 
 from pydantic_core import from_json, to_json
 
+from nbagents import errors
 from nbagents.errors import UserError
 from nbagents.events import (
     DurableEvent,
@@ -40,6 +43,7 @@ __all__ = [
     "RecordedStop",
     "ReplayMiss",
     "Requests",
+    "no_result",
     "play",
     "playing",
 ]
@@ -55,20 +59,34 @@ _PARTS = (
 
 
 class RecordedError(Exception):
-    """An error of a run that has ended in the past, raised again where it was raised then."""
+    """An error of a run that has ended in the past, raised again where it was raised then.
+
+    It is one of Python's own class, or of ours, where that is known: `except ValueError` hears it.
+    """
 
     def __init__(self, name: str, message: str) -> None:
-        self.name = name
-        super().__init__(message)
+        Exception.__init__(self, message)
+        self.recorded = name
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+    @classmethod
+    def of(cls, name: str, message: str) -> RecordedError:
+        """Make it again, from the name of its class."""
+        kind = getattr(builtins, name, None) or getattr(errors, name, None)
+        if isinstance(kind, type) and issubclass(kind, Exception):
+            with contextlib.suppress(TypeError):  # Its memory is laid out in another way.
+                return type(name, (cls, kind), {})(name, message)
+        return cls(name, message)
 
 
 class RecordedStop(Exception):
     """A person had stopped the run here; raised only to be turned into that again."""
 
     def __init__(self, reason: str, partial: Message | None) -> None:
-        self.partial = partial
-        """What the model had said until then."""
         super().__init__(reason)
+        self.partial = partial  # What the model had said until then.
 
 
 class ReplayMiss(UserError):
@@ -143,7 +161,11 @@ class _Tape(Generic[T]):
 class Played:
     """A call of a tool that was recorded, and what had happened in it."""
 
-    finished: ToolFinished
+    run_id: str
+    begun: int
+    """The number of the event with which it began."""
+    finished: ToolFinished | None
+    """None when it had still waited for a person."""
     changes: tuple[StateChanged, ...]
     """What it had written to the state."""
     inner: tuple[DurableEvent, ...]
@@ -169,6 +191,8 @@ class Cassette:
         self._messages: dict[tuple[str, str], _Tape[Message | RunFailed | RecordedStop]] = {}
         """By the path of a run, or else the name of its agent, and the request."""
         self._calls: dict[tuple[str, str, bytes], _Tape[Played]] = {}
+        self._places: dict[tuple[str, int], int] = {}
+        """Where each call lies among those like it."""
         self._answers: dict[tuple[str, str], _Tape[InputReceived | None]] = {}
         self._told: dict[str, int] = {}
         """How far each run has been taken in: it may be saved again where it went on."""
@@ -181,7 +205,9 @@ class Cassette:
         self._told[events[0].run_id] = max(event.seq for event in events)
         partial: dict[str, Message] = {}
         stop = _why_stopped(events)
-        answers = {event.question_id: event for event in events if isinstance(event, InputReceived)}
+        # What code of a cell had answered, it answers again.
+        received = [event for event in events if isinstance(event, InputReceived)]
+        answers = {event.question_id: event for event in received if event.via != "code"}
         for event in events:
             if event.seq <= known:
                 continue
@@ -196,13 +222,14 @@ class Cassette:
             elif isinstance(event, MessageFinished):
                 partial[event.run_id] = event.message
             elif isinstance(event, InputRequested):
-                # What was answered later, by code of another cell, is answered by it again.
                 answered = answers.get(event.question_id)
                 key = (event.asker, event.prompt)
                 self._answers.setdefault(key, _Tape()).takes.append(answered)
         for key, played in _calls(events, names):
-            if played.finished.seq > known:
-                self._calls.setdefault(key, _Tape()).takes.append(played)
+            takes = self._calls.setdefault(key, _Tape()).takes
+            # What had waited in one cell may have ended in another.
+            place = self._places.setdefault((played.run_id, played.begun), len(takes))
+            takes[place : place + 1] = [played]
 
     def model(self, name: str) -> tuple[str | None, str | None]:
         """Return which model had answered in the place of this agent, and the note on it."""
@@ -219,9 +246,9 @@ class Cassette:
             raise ReplayMiss(self._why(agent, request))
         take = tape.next()
         if isinstance(take, RecordedStop):
-            raise RecordedStop(str(take), take.partial)
+            raise take
         if isinstance(take, RunFailed):
-            raise RecordedError(take.error, take.message)
+            raise RecordedError.of(take.error, take.message)
         return take
 
     def call(self, agent: str, call: ToolCallPart) -> Played | None:
@@ -233,10 +260,7 @@ class Cassette:
             return None
         tape = self._calls.get((agent, call.name, _arguments(call.args)))
         if tape is None:
-            raise ReplayMiss(
-                f"{agent} calls {call.name}({call.args:.80}), of which no saved run has the result. "
-                "Run tools too: %nbagents replay --run-tools"
-            )
+            raise no_result(agent, call)
         return tape.next()
 
     def answer(self, asked: InputRequested) -> InputReceived | None:
@@ -258,16 +282,24 @@ class Cassette:
 
         nearest = min(own, key=lambda asked: sum(unlike(asked)))
         changed = [words for words, is_so in zip(_PARTS, unlike(nearest), strict=True) if is_so]
-        return (
-            f"No saved run tells what {agent} answers here: {' and '.join(changed)} "
-            f"since {nearest.place} was run. {fix}"
-        )
+        told = f"{' and '.join(changed)} since {nearest.place} was run"
+        if changed == [_PARTS[-1]]:
+            told += ", or it was not saved (a cell saves 100 runs, and none where it ends with `;`)"
+        return f"No saved run tells what {agent} answers here: {told}. {fix}"
 
 
 def _why_stopped(events: Sequence[DurableEvent]) -> str:
     """Return the reason of the outermost run; those below it were only told to stop."""
     stops = [event for event in events if isinstance(event, RunCancelled)]
     return stops[-1].reason if stops else ""
+
+
+def no_result(agent: str, call: ToolCallPart) -> ReplayMiss:
+    """Make the error of a call that nothing was recorded of."""
+    return ReplayMiss(
+        f"{agent} calls {call.name}({call.args:.80}), of which no saved run has the result. "
+        "Run tools too: %nbagents replay --run-tools"
+    )
 
 
 def _take(
@@ -316,7 +348,15 @@ def _calls(
                 key = (names[event.run_id], started.name, _json(started.args))
                 inner = tuple(_inside(events[start + 1 : index], started))
                 stop = _why_stopped(events) if is_cut else None
-                yield key, Played(event, tuple(_changes_before(events, index)), inner, stop)
+                changes = tuple(_changes_before(events, index))
+                yield key, Played(event.run_id, started.seq, event, changes, inner, stop)
+    for index in begun.values():
+        started = events[index]
+        assert isinstance(started, ToolStarted)
+        inner = tuple(_inside(events[index + 1 :], started))
+        if inner and isinstance(inner[-1], InputRequested):
+            key = (names[started.run_id], started.name, _json(started.args))
+            yield key, Played(started.run_id, started.seq, None, (), inner, None)
 
 
 def _inside(events: Iterable[DurableEvent], call: ToolStarted) -> Iterator[DurableEvent]:

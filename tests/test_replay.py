@@ -185,6 +185,34 @@ async def test_a_stop_is_told_again(model: Any, moment: str):
         await deaf.run("go")
 
 
+async def test_a_stop_inside_of_a_graph_ends_the_graph_again():
+    halting = Agent("thinker", model=Halting())
+    other = Agent("other", model=ScriptedModel("Me.", repeat=True))
+    graph = Graph("duo", {"thinker": halting, "other": other}, [])
+    run = await stopped(graph, "text_delta")
+    assert run.status == "cancelled"
+    insert(run)
+    nodes = {"thinker": halting.replaced(model=Deaf()), "other": other.replaced(model=Deaf())}
+    deaf = Graph("duo", nodes, [])
+    async with deaf.stream("go") as stream:
+        async for _ in stream:
+            pass
+    assert (stream.run.status, stream.run.reason) == ("cancelled", "Stopped by you")
+    assert told(stream.run.events) == told(run.events)
+
+
+@pytest.mark.parametrize(("kind", "caught"), [(ValueError, ValueError), (OSError, Exception)])
+async def test_an_error_is_caught_as_it_was(kind: type[Exception], caught: type[Exception]):
+    agent = Agent("a", model=ScriptedModel(kind("no line")))
+    with pytest.raises(kind) as failed:
+        await agent.run("go")
+    insert(failed.value.run)
+    with pytest.raises(caught, match="no line") as again:
+        await agent.replaced(model=Deaf()).run("go")
+    assert isinstance(again.value, RecordedError)
+    assert again.value.recorded == kind.__name__
+
+
 async def test_equal_calls_of_one_turn_get_each_its_own_answer():
     done = asyncio.Event()
 

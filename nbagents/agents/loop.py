@@ -113,6 +113,7 @@ async def run_loop(ctx: RunContext, job: Job[T], messages: list[Message]) -> Res
         except RejectedError as error:
             rejections += 1
             if rejections > _REJECTIONS:
+                ctx.asking = asked
                 raise OutputError(f"{job.agent} gave no fitting answer. {error}") from None
             await ctx.emit(Retrying(rejections, 0.0, str(error), restart=True))
             forcing = _rejected(job, message, final, str(error))

@@ -34,8 +34,10 @@ from nbagents.replay import Cassette, play
 __all__ = ["Replayed", "begin", "cassette_of", "replay", "write"]
 
 _NOTHING = "{path} holds no run. Run it once with a model, and save it. A cell that ends with `;` saves none."
-# Where an object lies in memory, and the id of a run.
-_BY_CHANCE = re.compile(r" at 0x[0-9a-f]+|(?<=<Run )[0-9a-f]{12}(?= of )")
+# Where an object lies in memory, the id of a run, and what `%time` tells.
+_BY_CHANCE = re.compile(
+    r" at 0x[0-9a-f]+|(?<=<Run )[0-9a-f]{12}(?= of )|^(?:CPU times|Wall time): .*$", re.MULTILINE
+)
 # What differs from run to run, or is told by what stays.
 _LEFT_OUT = {
     "at",

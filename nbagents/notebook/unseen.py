@@ -47,8 +47,8 @@ class Unseen:
         self._shell = shell
         self._magics = magics
         self._bridge = bridge
-        self._ended: list[tuple[str, Run[Any]]] = []
-        """Runs that are over, and the requests in which they had begun; none in a terminal."""
+        self._ended: list[Run[Any]] = []
+        """Runs that are over and not saved yet; none in a terminal."""
         self._begun: dict[str, Glimpse] = {}
 
     def begin(self, held: Held[Any]) -> None:
@@ -67,20 +67,19 @@ class Unseen:
             return
         if run.events:
             self._magics.remember(run)
-            if glimpse.message:
-                self._ended.append((glimpse.message, run))
+            if hasattr(self._shell, "kernel"):
+                self._ended.append(run)
             if self._bridge is not None:
                 self._bridge.end(run, glimpse.cell)
         elif self._bridge is not None:
             self._bridge.forget(run.run_id)
 
     def save(self) -> None:
-        """Show what has run in the cell that ends now, and was not shown, as one line."""
+        """Show what has run and was not shown as one line of the cell that ends now."""
         ended, self._ended = self._ended, []
-        message = _request(self._shell).get("header", {}).get("msg_id", "")
         # A run that goes on in the same cell is one run.
-        own = {run.run_id: run for begun_in, run in ended if begun_in == message}
-        unseen = [run for run in own.values() if run.run_id not in self._magics.drawn]
+        whole = {run.run_id: run for run in ended}
+        unseen = [run for run in whole.values() if run.run_id not in self._magics.drawn]
         if not unseen or self._is_quiet:
             return
         # Runs that go on side by side end in any order.
@@ -98,7 +97,6 @@ class Glimpse:
     """A run under way that is not drawn."""
 
     def __init__(self, held: Held[Any], request: dict[str, Any]) -> None:
-        self.message: str = request.get("header", {}).get("msg_id", "")
         self.cell: str | None = request.get("metadata", {}).get("cellId")
         self._held = held
 

@@ -227,7 +227,7 @@ async def _begin(asked: Asked[T], record: Record, before: Sequence[DurableEvent]
         return await _begin(asked, Record(answers=answers), events)
 
     # A task of its own, so that it can be held, with all that it waits for, until it is resumed.
-    task = asyncio.create_task(_to_its_end(ctx, runnable, begun.messages, earlier))
+    task = record.task = asyncio.create_task(_to_its_end(ctx, runnable, begun.messages, earlier))
     task.add_done_callback(lambda _: record.wake())
     return await Held(ctx, task, again, earlier).outcome()
 
@@ -284,7 +284,7 @@ async def _open(
         ctx.record_event(RunFinished(None, ctx.usage, f"{error.limit}={error.value}"))
         raise
     except Exception as error:
-        name = error.name if isinstance(error, RecordedError) else type(error).__name__
+        name = error.recorded if isinstance(error, RecordedError) else type(error).__name__
         ctx.record_event(RunFailed(name, redact(str(error) or name), ctx.usage, ctx.asking))
         raise
     except BaseException as error:

@@ -137,7 +137,7 @@ class Execution:
                 if attempts <= declared.retries and not isinstance(error, UserError):
                     continue
                 error = _named(error, name, declared)
-                kind = error.name if isinstance(error, RecordedError) else type(error).__name__
+                kind = error.recorded if isinstance(error, RecordedError) else type(error).__name__
                 if any(way.on_error for way in self._plan.out[node]):
                     return _Ended(Result(redact(f"{kind}: {error}")), error)
                 if declared.on_error == "skip":

@@ -114,6 +114,53 @@ def test_a_notebook_is_told_again_without_model_and_tools(notebook: Path):
     assert "It is sunny." in shown
 
 
+WAITING = """
+from nbagents import OutputError, RunContext
+
+@tool
+async def pick(ctx: RunContext) -> str:
+    "Pick a seat."
+    return "seat " + await ctx.ask("Which seat?")
+
+def seat(request):
+    part = request.messages[-1].parts[0]
+    return f"You have {part.text}" if part.type == "tool_result" else Say(calls=[("pick", {})])
+
+host = Agent("host", model=scripted(seat), tools=[pick])
+counter = Agent("counter", model=scripted("nonsense"), output_type=int)
+mute = Agent("mute", model=scripted(ValueError("no line")))
+"""
+CAUGHT = """
+for agent in (counter, mute):
+    try:
+        agent("go")
+    except (OutputError, ValueError) as error:
+        print("caught", error)
+"""
+
+
+def test_what_waits_fails_and_takes_its_time_is_told_again(tmp_path: Path):
+    path = tmp_path / "wide.ipynb"
+    cells = [
+        SETUP + WAITING,
+        "run = %ask host in the next cell",
+        "run = await run.resume(answers={'q1': '12A'})\nrun",
+        "run = host('in one cell'); print(run.status)\nprint((await run.resume(['3C'])).text)",
+        "%ask host and left alone",
+        CAUGHT,
+        "%%time\nrun = host('on time', answers={'*': '9'})",
+        "task = asyncio.create_task(host.run('behind', answers={'*': '10'}))",
+        "(await task).text",
+    ]
+    _run(path, cells)
+    shown = [str(cell.outputs) for cell in nbformat.read(path, as_version=4).cells]
+    assert "You have seat 12A" in shown[2]
+    assert "waiting\\nYou have seat 3C" in shown[3]
+    assert "caught no line" in shown[5]
+    assert "You have seat 10" in shown[8]
+    assert replay(path).differences == ()
+
+
 STOPPABLE = """
 %load_ext nbagents
 import os

@@ -123,7 +123,7 @@ boss = Agent("boss", model=model, tools=[ask_parrot])
     assert names == ["boss"]
 
 
-def test_a_run_that_ends_in_a_later_cell_is_not_saved_there(parrots: Kernel):
+def test_a_run_in_the_background_is_saved_by_the_cell_in_which_it_ends(parrots: Kernel):
     parrots.execute("""
 go = asyncio.Event()
 
@@ -138,8 +138,8 @@ task = asyncio.create_task(Agent("late", model=model, tools=[wait]).run("hi"))
 await asyncio.sleep(0)
 """)
     cell = parrots.execute("go.set()\nprint((await task).text)")
-    assert cell.text == "You said hi\n"
-    assert not _documents(cell)
+    assert cell.outputs[0]["text"] == "You said hi\n"
+    assert len(_lines(cell)) == 1
 
 
 def test_the_runs_of_a_kernel_are_all_listed(parrots: Kernel):
