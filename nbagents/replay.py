@@ -228,8 +228,8 @@ class Cassette:
         for key, played in _calls(events, names):
             takes = self._calls.setdefault(key, _Tape()).takes
             # What had waited in one cell may have ended in another.
-            place = self._places.setdefault((played.run_id, played.begun), len(takes))
-            takes[place : place + 1] = [played]
+            at = self._places.setdefault((played.run_id, played.begun), len(takes))
+            takes[at : at + 1] = [played]
 
     def model(self, name: str) -> tuple[str | None, str | None]:
         """Return which model had answered in the place of this agent, and the note on it."""

@@ -46,10 +46,14 @@ _BAR = re.compile(r"[|\u2502\u2503\u2551\t]|,(?=\S)")
 _PHRASE = re.compile(r"[^\s|]+(?: [^\s|]+)*")
 
 _VALUE = r"(?P<secret>(?:(?!&(?:amp;)?[\w.%-]{1,40}=)[^\s\"'`<>,;(){}\[\]\\]){8,})"
-_IS = r"[\"'`*]{0,3}\]?\s*(?::=|=|:|,\s*(?=[\"']))\*{0,2}\s*[\"'`]?"
+# Code may give it a type first, compare it, or give it to a function.
+_IS = (
+    r"[\"'`*]{0,3}\]?\s*(?::\s*[A-Za-z][\w.]{0,30}(?:\s*\|\s*None)?\s*=|:=|={1,2}|!=|=>|->|:"
+    r"|,\s*(?=[\"'])|(?:Str)?\((?=[rbfu\"']))\*{0,2}\s*(?:[rbfu]{1,2}(?=[\"']))?[\"'`]?"
+)
 _NAME = (
     r"(?:pass(?:word|wd|phrase)|(?<![A-Za-z])pass|_pass|pwd|(?<![A-Za-z])pw|secret|credential|(?:api|access|account|auth|private|secret)"
-    r"[_ -]?key|(?<!next[_-])(?<!page[_-])(?<!sync[_-])(?<!cursor[_-])token|(?-i:_KEY))"
+    r"[_ -]?key|(?<!next[_-])(?<!page[_-])(?<!sync[_-])(?<!cursor[_-])token|(?-i:(?<!PRIMARY)(?<!FOREIGN)(?<!CACHE)(?<!PARTITION)(?<!SORT)_KEY))"
 )
 _AUTH = r"(?<![A-Za-z])o?auth(?:orization)?"
 _SECRET_NAME = re.compile(rf"{_NAME}s?$", re.IGNORECASE)
@@ -68,7 +72,7 @@ _PLACEHOLDER = re.compile(
     re.IGNORECASE,
 )
 _REFERENCE = re.compile(
-    r"[$%].*|\d{4}-\d\d-\d\d[T\d:.+Z-]*|[a-z][a-z0-9+.-]*://.*|(?:[A-Za-z_]\w*\.)+[A-Za-z_]\w*|[~.]?/.*|[\w-]+\.\w{2,5}"
+    r"[$%].*|[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|\d{4}-\d\d-\d\d[T\d:.+Z-]*|[a-z][a-z0-9+.-]*://.*|(?:[A-Za-z_]\w*\.)+[A-Za-z_]\w*|[~.]?/.*|[\w-]+\.\w{2,5}"
 )
 
 
@@ -104,8 +108,14 @@ def _is_certain(value: str) -> bool:
     return bool(value)
 
 
+def _is_mixed(value: str) -> bool:
+    """Tell a key from a name such as `pk_orders_2024_line_items_archive`."""
+    return len(_CHANGE.findall(value)) >= 2
+
+
 _SHAPES = (
     (_NAMED, re.compile(rf"{_NAME}{_IS}{_VALUE}", re.IGNORECASE), _is_secret),
+    (_NAMED, re.compile(rf"-[\w-]{{0,20}}{_NAME}s?[ =]{_VALUE}", re.IGNORECASE), _is_random),
     (_AUTHORIZED, _AUTH_SHAPE, _is_random),
     (
         _AUTHORIZED,
@@ -118,7 +128,7 @@ _SHAPES = (
             r"(?<![A-Za-z0-9_-])(?P<secret>(?:sk|rk|pk)[-_](?:[a-z0-9]{2,8}[-_]){0,3}"
             r"(?=[A-Za-z_-]*[0-9])[A-Za-z0-9_-]{24,})"
         ),
-        _is_certain,
+        _is_mixed,
     ),
     (
         "an AWS access key id",

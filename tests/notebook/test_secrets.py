@@ -209,6 +209,41 @@ PLACES = {
 }
 
 
+IN_CODE = {
+    "bytes": "api_key = b'{}'",
+    "a raw string": 'PASSWORD = r"{}"',
+    "a formatted string": "TOKEN=f'{}'",
+    "an annotation": "client_token: str = '{}'",
+    "a default": "def f(api_key: str | None = '{}'):",
+    "a comparison": "if api_key == '{}':",
+    "a call": "client.set_api_key('{}')",
+    "a type of secret": "SecretStr('{}')",
+    "an option": "curl --token {}",
+    "another option": "mysql --db-password={}",
+}
+
+
+@pytest.mark.parametrize("text", IN_CODE.values(), ids=IN_CODE)
+def test_a_random_value_is_a_key_however_code_writes_it(text):
+    cleaner = Cleaner()
+    assert cleaner.text(text.replace("{}", RANDOM)) == text.replace("{}", MARK)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "PRIMARY_KEY = 'order_id_2024'",
+        "CACHE_KEY = 'user-profile-v2-2024'",
+        "CONSTRAINT pk_orders_2024_line_items_archive PRIMARY KEY",
+        "token: 550e8400-e29b-41d4-a716-446655440000",
+        "grid --max-tokens 4096 --tokenizer bert-base-v2-cased",
+    ],
+)
+def test_names_and_ids_of_databases_are_no_keys(text):
+    cleaner = Cleaner()
+    assert (cleaner.text(text), cleaner.found) == (text, [])
+
+
 @pytest.mark.parametrize("text", PLACES.values(), ids=PLACES)
 def test_a_random_value_is_a_key_wherever_a_name_stands_by_it(text):
     cleaner = Cleaner()
