@@ -141,7 +141,10 @@ class Story:
     def messages(self, name: str | None = None) -> list[Message]:
         """Tell all that was said, or what one agent heard and said, wherever it ran."""
         if name is None:
-            return [message for run in self.runs.values() for message in run.messages]
+            said: list[Message] = []
+            for run in self.runs.values():
+                said += run.messages
+            return said
         said: list[Message] = []
         for run in self.runs.values():
             if run.name == name:
@@ -230,7 +233,7 @@ class Story:
     def _add_to_root(self, run: RunRecord, event: DurableEvent) -> None:
         if isinstance(event, (RunFinished, RunFailed, RunCancelled)):
             run.end = event
-            if not run.is_open:
+            if isinstance(event, RunFinished) or not run.is_open:
                 self._open.pop(event.run_id, None)
         elif isinstance(event, RunResumed):
             run.end = None
