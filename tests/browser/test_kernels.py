@@ -8,7 +8,7 @@ import nbformat
 import pytest
 from playwright.async_api import expect
 
-from tests.kernels.harness import ROOT
+from tests.kernels.harness import NEWEST, VERSIONS, command_of
 
 pytestmark = [pytest.mark.browser, pytest.mark.plain]
 
@@ -17,15 +17,13 @@ from nbagents import Graph, Question
 ask = Graph("ask", {"name": Question("What is your name?"), "sure": Question("Sure?", bool)}, [("name", "sure")])"""
 
 
-@pytest.fixture(params=sorted(path.stem for path in (ROOT / "tests/kernels").glob("*.txt")))
+@pytest.fixture(params=[version for version in VERSIONS if version != NEWEST])
 async def old(request, lab, notebook):
     """A notebook whose kernel is an older ipykernel."""
-    python = ROOT / ".cache/kernels" / request.param / "bin/python"
     name = f"python-{request.param}"
     folder = lab.home / "data/kernels" / name
     folder.mkdir(parents=True, exist_ok=True)
-    argv = [str(python), "-m", "ipykernel_launcher", "-f", "{connection_file}"]
-    spec = {"argv": argv, "display_name": name, "language": "python"}
+    spec = {"argv": command_of(request.param), "display_name": name, "language": "python"}
     (folder / "kernel.json").write_text(json.dumps(spec))
     path = lab.write(
         "old.ipynb", SETUP, "run = %ask ask hi", "run = ask('hi')", "print(run.output)"

@@ -24,12 +24,22 @@ from jupyter_client.manager import KernelManager
 
 from tests.offline import child_environment
 
-__all__ = ["NEWEST", "VERSIONS", "Execution", "Frame", "Kernel", "KernelDied"]
+__all__ = ["NEWEST", "VERSIONS", "Execution", "Frame", "Kernel", "KernelDied", "command_of"]
 
 ROOT = Path(__file__).parents[2]
 NEWEST = "newest"
 VERSIONS = (*sorted(path.stem for path in Path(__file__).parent.glob("*.txt")), NEWEST)
 """The pinned ipykernel of each `*.txt` beside this file, and the one that runs the tests."""
+
+
+def command_of(version: str) -> list[str]:
+    """Return what starts a kernel: `VERSION.py` beside this file does, if there is one."""
+    python, own = sys.executable, Path(__file__).with_name(f"{version}.py")
+    if version != NEWEST:
+        python = str(ROOT / ".cache" / "kernels" / version / "bin" / "python")
+    assert Path(python).exists(), f"There is no {python}: `make test` makes it."
+    start = [str(own)] if own.exists() else ["-m", "ipykernel_launcher"]
+    return [python, *start, "-f", "{connection_file}"]
 
 
 class KernelDied(AssertionError):
@@ -142,14 +152,10 @@ class Kernel:
 
     def __init__(self, version: str, home: Path) -> None:
         """Start ipykernel `version` (one of `VERSIONS`), with its files and its log in `home`."""
-        python = sys.executable
-        if version != NEWEST:
-            python = str(ROOT / ".cache" / "kernels" / version / "bin" / "python")
-        assert Path(python).exists(), f"There is no {python}: `make test` makes it."
         self.version = version
         self._log = home / "kernel.log"
         self._manager = KernelManager(
-            kernel_spec_manager=_OneKernel(python),
+            kernel_spec_manager=_OneKernel(command_of(version)),
             connection_file=str(home / "connection.json"),
         )
         with self._log.open("ab") as log:
@@ -270,12 +276,11 @@ class Kernel:
 
 
 class _OneKernel(KernelSpecManager):
-    """Finds one kernel, that of the Python which it was made with."""
+    """Finds one kernel, which the command starts."""
 
-    def __init__(self, python: str) -> None:
+    def __init__(self, command: list[str]) -> None:
         super().__init__()
-        self._python = python
+        self._command = command
 
     def get_kernel_spec(self, kernel_name: str) -> KernelSpec:
-        command = [self._python, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
-        return KernelSpec(argv=command, display_name=kernel_name, language="python")
+        return KernelSpec(argv=self._command, display_name=kernel_name, language="python")
