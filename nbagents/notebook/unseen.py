@@ -31,6 +31,7 @@ __all__ = ["Unseen"]
 
 _MOST_RUNS = 100
 _MOST_BYTES = 1_000_000
+_STATUSES = {"cancelled": "stopped", "limited": "stopped at a limit"}
 _FOLDED = (
     '<details><summary style="cursor:pointer;opacity:.8">{header}</summary>\n{whole}\n</details>'
 )
@@ -144,7 +145,8 @@ def _bundle(runs: Sequence[Run[Any]]) -> dict[str, Any]:
 
 def _heading(runs: Sequence[Run[Any]], saved: int) -> str:
     names = Counter(run.name for run in runs)
-    statuses = Counter(run.status for run in runs)
+    # As single runs say it.
+    statuses = Counter(_STATUSES.get(run.status, run.status) for run in runs)
     facts = [
         f"{len(runs):,} runs",
         ", ".join(f"{name} {count:,}" for name, count in names.items()),

@@ -145,6 +145,11 @@ def test_a_value_is_a_key_where_its_name_says_so():
     value = "v9" + some(20)
     cleaned = cleaner.json({"args": {"api_key": value, "digest": value[::-1]}})
     assert cleaned == {"args": {"api_key": MARK, "digest": value[::-1]}}
+    told = {"name": "API_KEY", "value": value}
+    assert cleaner.json([told, {"value": value[::-1]}]) == [
+        {"name": "API_KEY", "value": MARK},
+        {"value": value[::-1]},
+    ]
 
 
 def test_the_value_of_a_key_in_the_environment_is_found_whatever_it_looks_like(monkeypatch):
@@ -186,6 +191,9 @@ NAMED_IN_A_TABLE = {
     "a drawn table": "┏━━━━━━┳━━━━━━━┓\n┃ user ┃ token ┃\n┡━━━━━━╇━━━━━━━┩\n│ ann  │ {} │",
     "tabs": "user\tsecret\nann\t{}",
     "commas": "user,password\nann,{}",
+    "a column that says its name beneath": "0    Hello2\n1    {}\nName: api_key, Length: 9, dtype: object",
+    "a row after other cells": "api_key  ann  bob  {}",
+    "a row of HTML after other cells": "<tr><th>token</th><td>ann</td><td>{}</td></tr>",
 }
 HEADERS = {
     "an unknown name": "X-Auth: {}",
@@ -220,6 +228,11 @@ IN_CODE = {
     "a type of secret": "SecretStr('{}')",
     "an option": "curl --token {}",
     "another option": "mysql --db-password={}",
+    "XML": "<apiKey>{}</apiKey>",
+    "XML with a line for it": "<k:api-key>\n  {}\n</k:api-key>",
+    "a list of names and values": '[{"name": "API_KEY", "value": "{}"}]',
+    "the same in YAML": "env:\n  - name: DB_PASSWORD\n    value: {}",
+    "a header of Azure": '{"Ocp-Apim-Subscription-Key": "{}"}',
 }
 
 
