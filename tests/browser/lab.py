@@ -216,9 +216,18 @@ class Notebook:
         await self.settled(seconds)
 
     async def settled(self, seconds: float = 60) -> None:
-        """Wait until no cell waits or runs."""
-        waiting = self.page.locator(".jp-InputPrompt").filter(has_text="[*]:")
-        await expect(waiting).to_have_count(0, timeout=seconds * 1000)
+        """Wait until no cell waits or runs.
+
+        Raises `AssertionError` that shows the cell which runs.
+        """
+        waiting = self.page.locator(".jp-CodeCell").filter(
+            has=self.page.locator(".jp-InputPrompt", has_text="[*]:")
+        )
+        try:
+            await expect(waiting).to_have_count(0, timeout=seconds * 1000)
+        except AssertionError:
+            shown = await waiting.first.inner_text()
+            raise AssertionError(f"After {seconds} s there still runs:\n{shown}") from None
         await self.idle()
 
     async def stop(self) -> None:

@@ -79,10 +79,10 @@ async def test_the_notebook_of_the_tour_runs_and_after_a_restart_runs_again(lab,
     sources = [cell.source for cell in notebook.saved().cells]
     chat, slider = sources.index("%session chat"), len(sources) - 3
     assert "IntSlider" in sources[slider]
-    await notebook.run_all(400)
+    await notebook.run_all(120)
     await expect(notebook.cell(chat).output).to_contain_text("new: what is asked")
     await notebook.restart()
-    await notebook.run_all(400)
+    await notebook.run_all(120)
     await expect(notebook.cell(chat).output).to_contain_text("4 messages · 2 runs: 2 finished")
     cell = notebook.cell(slider)
     before = await cell.text()
