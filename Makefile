@@ -14,6 +14,7 @@ JLPM := cd labextension && PATH="$(CURDIR)/.venv/bin:$$PATH" NODE_USE_SYSTEM_CA=
 ASSETS := nbagents/labextension nbagents/notebook/static labextension/src/wire.ts \
   labextension/src/wire.schema.json labextension/yarn.lock
 KERNELS := $(patsubst tests/kernels/%.txt,.cache/kernels/%/.ready,$(wildcard tests/kernels/*.txt))
+OLDEST := .cache/oldest/.ready
 
 help:  ## list the commands
 	@sed -n 's/^\([a-z]*\):.*  ## /make \1\t/p' Makefile | expand -t 12
@@ -32,7 +33,7 @@ tour: .venv/.lab  ## run the tour here, without a browser, into build/
 check: .venv/.test  ## the quick loop: format, lint, types, floors and the fast tests
 	@$(MAKE) --no-print-directory --jobs=2 static fast
 
-test: .venv/.test $(KERNELS)  ## prove everything: real kernels, a real browser, a real model
+test: .venv/.test $(KERNELS) $(OLDEST)  ## prove everything: real kernels, a real browser, a real model
 	@$(MAKE) --no-print-directory static fresh
 	@.ci/system libgomp1 chromium
 	$(PYTHON) -m nbagents local smollm2-135m
@@ -89,6 +90,12 @@ $(PYTHON):
 
 # The kernels that people still have; the newest is the one in .venv.
 .cache/kernels/%/.ready: tests/kernels/%.txt pyproject.toml $(PYTHON)
+	$(PYTHON) -m venv --clear --without-pip $(@D)
+	$(PIP) --python $(@D)/bin/python install --editable ".[openai]" --requirement $<
+	@touch $@
+
+# The oldest JupyterLab and Notebook that the extension is for, with a kernel of their own.
+$(OLDEST): tests/browser/oldest.txt pyproject.toml nbagents/labextension/package.json $(PYTHON)
 	$(PYTHON) -m venv --clear --without-pip $(@D)
 	$(PIP) --python $(@D)/bin/python install --editable ".[openai]" --requirement $<
 	@touch $@

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 
 import pytest
 from playwright.async_api import async_playwright
@@ -22,13 +23,14 @@ FLAGS = [
 
 @pytest.fixture(scope="session")
 def labs(tmp_path_factory):
-    """The JupyterLab servers, one with the extension and one without; each starts when it is needed."""
-    started: dict[bool, JupyterLab] = {}
+    """The JupyterLab servers: with the extension, without it, the oldest; each starts when it is needed."""
+    started: dict[tuple[str, bool], JupyterLab] = {}
 
-    def lab(*, plain: bool) -> JupyterLab:
-        if plain not in started:
-            started[plain] = JupyterLab(tmp_path_factory.mktemp("lab"), plain=plain)
-        return started[plain]
+    def lab(*, plain: bool = False, python: str = sys.executable) -> JupyterLab:
+        key = (python, plain)
+        if key not in started:
+            started[key] = JupyterLab(tmp_path_factory.mktemp("lab"), plain=plain, python=python)
+        return started[key]
 
     yield lab
     for server in started.values():

@@ -80,10 +80,10 @@ def chromium_path() -> str:
 class JupyterLab:
     """A JupyterLab server with settings of its own, which nobody else sees."""
 
-    def __init__(self, home: Path, *, plain: bool = False) -> None:
+    def __init__(self, home: Path, *, plain: bool = False, python: str = sys.executable) -> None:
         """Start it with a copy of `notebooks/` as its root; all its files are in `home`.
 
-        A `plain` one is without the extension of nbagents.
+        A `plain` one is without the extension of nbagents. It is the JupyterLab of `python`.
         """
         self.root = home / "root"
         shutil.copytree(ROOT / "notebooks", self.root)
@@ -103,7 +103,7 @@ class JupyterLab:
         }
         folders = {name: str(home / folder) for name, folder in own.items()}
         command = [
-            sys.executable,
+            python,
             "-m",
             "jupyterlab",
             "--allow-root",
