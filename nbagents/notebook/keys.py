@@ -175,20 +175,20 @@ def in_tables(text: str) -> Iterator[Span]:
     is_below = False
     for row in _rows(text):
         names: set[int] = set()
-        before, count, is_labelled = "", 0, False
+        count, is_head, is_labelled = 0, False, False
         for low, high, start, end in row:
             cell = text[start:end].strip() if end - start <= _WIDEST else ""
             if not re.search(r"[^\W_]", cell):
                 continue
-            is_labelled = is_labelled or (count == 1 and bool(_HEAD.fullmatch(before)))
-            is_named = is_labelled or {low, high} & heads
-            if _HEAD.fullmatch(before) or (is_named and len(cell.split()) == 1):
+            is_labelled = is_labelled or (count == 1 and is_head)
+            is_named = is_labelled or low in heads or high in heads
+            if is_head or (is_named and len(cell.split()) == 1):
                 for word in _WORD.finditer(text, start, end):
                     if _is_random(word[0]):
                         yield Span(*word.span(), NAMED)
-            before = cell.strip(_DRESS) if len(cell) <= _LONGEST_NAME else ""
+            is_head = len(cell) <= _LONGEST_NAME and bool(_HEAD.fullmatch(cell.strip(_DRESS)))
             count += 1
-            if _HEAD.fullmatch(before):
+            if is_head:
                 names |= {low, high}
         if not row:
             heads, is_below = set(), False
@@ -198,9 +198,11 @@ def in_tables(text: str) -> Iterator[Span]:
 
 def _in_series(text: str) -> Iterator[Span]:
     """Find values of a column that says its name beneath, as pandas prints one."""
+    last = 0
     for series in _SERIES.finditer(text):
+        end = series.start()
+        start, last = max(last, text.rfind("\n\n", last, end)), series.end()
         if _HEAD.fullmatch(series["name"]):
-            start = text.rfind("\n\n", 0, series.start()) + 1
-            for word in _WORD.finditer(text, start, series.start()):
+            for word in _WORD.finditer(text, start, end):
                 if _is_random(word[0]):
                     yield Span(*word.span(), NAMED)

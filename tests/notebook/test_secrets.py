@@ -367,13 +367,21 @@ def test_an_unknown_mime_type_is_text_and_unknown_json_is_walked():
 
 
 @pytest.mark.parametrize(
-    "piece", ["| api_key ", "Authorization: ", "<tr><td>api_key</td>\n", "%5F", "a" * 79 + "b\n"]
+    "piece",
+    [
+        "| api_key ",
+        "Authorization: ",
+        "<tr><td>api_key</td>\n",
+        "%5F",
+        "a" * 79 + "b\n",
+        "Name: api_key, dtype: object\n",
+    ],
 )
-def test_five_megabytes_made_to_be_slow_take_seconds(piece):
-    text = piece * (5_000_000 // len(piece))
+def test_two_megabytes_made_to_be_slow_take_seconds(piece):
+    text = piece * (2_000_000 // len(piece))
     before = time.process_time()
     assert Cleaner().text(text) == text
-    assert time.process_time() - before < 60
+    assert time.process_time() - before < 30
 
 
 def test_many_keys_take_no_longer_than_few():
