@@ -13,7 +13,7 @@ from urllib.parse import quote, quote_plus, unquote
 
 from nbagents._optional import require
 from nbagents.errors import known_secrets
-from nbagents.notebook.keys import NAMED, in_tables, is_named, is_placeholder, is_secret, shaped
+from nbagents.notebook.keys import NAMED, is_named, is_placeholder, is_secret, keys_in
 from nbagents.notebook.seen import Seen, Span, joined, seen_of
 
 __all__ = ["MARK", "Cleaner"]
@@ -181,7 +181,7 @@ class Cleaner:
             if value in text:
                 for match in re.finditer(re.escape(value), text):
                     yield Span(*match.span(), _OF_VARIABLE)
-        for span in itertools.chain(_detected(text), shaped(text), in_tables(text)):
+        for span in itertools.chain(_detected(text), keys_in(text)):
             self._keep(text[span.start : span.end])
             yield span
         words = [(value, _OF_VARIABLE) for value in self._words if short]
