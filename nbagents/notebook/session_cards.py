@@ -145,12 +145,19 @@ def can_go_on(session: Session) -> list[RunRecord]:
     return [run for run in last.values() if run.status != "finished"]
 
 
-def sessions_table(stories: Iterable[tuple[str, Story | str]], current: str | None) -> Table:
+def sessions_table(
+    stories: Iterable[tuple[str, Story | str]], current: str | None, there_are: int = 0
+) -> Table:
     """List sessions, the newest first; of one that cannot be read, why."""
     known = sorted(stories, key=lambda pair: -_last_at(pair[1]))
     rows = [(name, "current" if name == current else "", *_cells(story)) for name, story in known]
     empty = "There is no session here yet. Begin one: %session ID"
-    return Table("", ("session", "", "runs", "last", "open questions"), rows, empty)
+    title = (
+        f"The first {len(rows):,} of {there_are:,}, by their ids. Fewer: %session list PREFIX"
+        if len(rows) < there_are
+        else ""
+    )
+    return Table(title, ("session", "", "runs", "last", "open questions"), rows, empty)
 
 
 def _last_at(story: Story | str) -> float:

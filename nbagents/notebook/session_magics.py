@@ -177,7 +177,8 @@ class SessionMagics(Magics):
 
     async def _list(self, prefix: str) -> Table:
         store = default_store()
-        ids = (await store.list(prefix))[:_LISTED]
+        known = await store.list(prefix)
+        ids = known[:_LISTED]
         gate = asyncio.Semaphore(_READ_AT_ONCE)
 
         async def read(id: str) -> tuple[str, Story | str]:
@@ -187,7 +188,8 @@ class SessionMagics(Magics):
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(read(one)) for one in ids]
         current = self._magics.session
-        return sessions_table((task.result() for task in tasks), current.id if current else None)
+        stories = (task.result() for task in tasks)
+        return sessions_table(stories, current.id if current else None, len(known))
 
     async def _remove(self, id: str | None) -> Card:
         if id is None:

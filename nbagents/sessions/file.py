@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
+import hashlib
 import os
 import stat
 import sys
-from collections.abc import Generator, Iterator
+import time
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import unquote
 
 from nbagents._portal import off_loop
@@ -17,9 +22,13 @@ from nbagents.sessions.base import Durable, check_session_id, conflict, safe_nam
 
 __all__ = ["FileStore"]
 
+T = TypeVar("T")
+
 _LOG = "log.jsonl"
 _BUFFER = 1 << 17
 _TRIES = 20
+_PATIENCE_SECONDS = 5.0
+_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.001, 0.05
 # A pipe in the log's place must not hold us up. Windows has neither of the first two, and there
 # a file is text unless told otherwise.
 _FLAGS = (
@@ -48,6 +57,21 @@ _FIXES = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """A log as this process last saw it."""
+
+    stamp: tuple[int, int, int]
+    """Its inode, its length, and when it was changed."""
+    seq: int
+    last: bytes
+    """The hash of its last record: no two are the same."""
+
+
+class _HeldError(Exception):
+    """Another process has the log locked just now."""
+
+
 class FileStore:
     """Keeps each session in `DIR/<id>/log.jsonl`, for its owner's eyes only.
 
@@ -58,8 +82,8 @@ class FileStore:
     def __init__(self, directory: str | os.PathLike[str], durable: Durable = "exact") -> None:
         self.directory = Path(directory).expanduser().absolute()
         self.durable: Durable = durable
-        # Which log had which length when it had how many records: saves counting them again.
-        self._counted: dict[str, tuple[int, int, int]] = {}
+        # Saves reading a log again to count its records, and tells when it is another one.
+        self._known: dict[str, _Known] = {}
 
     async def append(self, session_id: str, expected_seq: int, record: bytes) -> int:
         """Add a record after record number `expected_seq`, flushed to the disk.
@@ -68,12 +92,12 @@ class FileStore:
         `SessionError` for a disk that is full, a folder that cannot be written and the like.
         """
         path = self._log(session_id)
-        return await off_loop(lambda: self._append(session_id, path, expected_seq, record))
+        return await _patiently(path, lambda: self._append(session_id, path, expected_seq, record))
 
     async def read(self, session_id: str, after: int = 0) -> list[bytes]:
         """Return the records behind number `after`; the last one may be torn."""
         path = self._log(session_id)
-        return (await off_loop(lambda: self._read(session_id, path)))[after:]
+        return (await _patiently(path, lambda: self._read(session_id, path)))[after:]
 
     async def list(self, prefix: str = "") -> list[str]:
         """Return the ids that begin with a prefix, sorted."""
@@ -82,7 +106,7 @@ class FileStore:
     async def delete(self, session_id: str) -> None:
         """Remove a session: its log, and its folder unless something else lies in it."""
         path = self._log(session_id)
-        await off_loop(lambda: self._delete(session_id, path))
+        await _patiently(path, lambda: self._delete(session_id, path))
 
     def where(self, session_id: str) -> str:
         """Return the path of the log."""
@@ -105,17 +129,18 @@ class FileStore:
     def _append_to(
         self, log: int, found: os.stat_result, session_id: str, expected_seq: int, record: bytes
     ) -> int:
-        inode, end, seq = self._counted.get(session_id, (0, 0, 0))
-        if (inode, end) != (found.st_ino, found.st_size) or seq != expected_seq:
+        known, end = self._known.get(session_id), found.st_size
+        if known is None or known.stamp != _stamp(found, end) or known.seq != expected_seq:
             records, end = _records(log)
             seq = len(records) - _is_torn(records)
-        if seq != expected_seq:
-            raise conflict(session_id, self.where(session_id))
+            if seq != expected_seq or (known and known.seq == seq and not _ends(records, known)):
+                raise conflict(session_id, self.where(session_id))
         if end < found.st_size:
             os.ftruncate(log, end)
         _write(log, record, end)
-        self._counted[session_id] = (found.st_ino, end + len(record), seq + 1)
-        return seq + 1
+        stamp = _stamp(os.fstat(log), end + len(record))
+        self._known[session_id] = _Known(stamp, expected_seq + 1, _hash(record))
+        return expected_seq + 1
 
     def _create(self, path: Path) -> None:
         """Make an empty log, so that it is there after a crash too."""
@@ -139,8 +164,11 @@ class FileStore:
             if found is None:
                 return []
             records, end = _records(log)
-        if not _is_torn(records):
-            self._counted[session_id] = (found.st_ino, end, len(records))
+        if records and not _is_torn(records):
+            known = _Known(_stamp(found, end), len(records), _hash(records[-1]))
+            self._known[session_id] = known
+        else:
+            self._known.pop(session_id, None)
         return records
 
     def _list(self, prefix: str) -> Iterator[str]:
@@ -155,7 +183,7 @@ class FileStore:
                             yield session_id
 
     def _delete(self, session_id: str, path: Path) -> None:
-        self._counted.pop(session_id, None)
+        self._known.pop(session_id, None)
         with _errors(path):
             with _opened(path, os.O_RDWR) as (_, found):
                 if found is not None and os.name != "nt":
@@ -164,6 +192,38 @@ class FileStore:
                 path.unlink(missing_ok=True)
             with suppress(OSError):
                 path.parent.rmdir()
+
+
+async def _patiently(path: Path, work: Callable[[], T]) -> T:
+    """Do what needs the lock of a log, as soon as it is free; nothing else waits for that.
+
+    Raises `SessionError` when another process holds it for 5 s.
+    """
+    end, pause = time.monotonic() + _PATIENCE_SECONDS, _FIRST_PAUSE_SECONDS
+    while True:
+        try:
+            return await off_loop(work)
+        except _HeldError:
+            if time.monotonic() > end:
+                raise SessionError(
+                    f"Another process has held the lock of {path} for {_PATIENCE_SECONDS:.0f} s: "
+                    f"it is stuck, or its disk is. End it, {_ELSEWHERE}"
+                ) from None
+        await asyncio.sleep(pause)
+        pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
+
+
+def _stamp(found: os.stat_result, end: int) -> tuple[int, int, int]:
+    return found.st_ino, end, found.st_mtime_ns
+
+
+def _hash(record: bytes) -> bytes:
+    return hashlib.blake2b(record, digest_size=16).digest()
+
+
+def _ends(records: list[bytes], known: _Known) -> bool:
+    """Tell whether the last known record is still where it was."""
+    return len(records) >= known.seq and _hash(records[known.seq - 1]) == known.last
 
 
 @contextmanager
@@ -201,7 +261,11 @@ if sys.platform == "win32":
     def _lock(log: int, *, shared: bool) -> None:
         del shared  # There is no such lock without pywin32.
         try:
-            portalocker.lock(log, portalocker.LockFlags.EXCLUSIVE)
+            portalocker.lock(
+                log, portalocker.LockFlags.EXCLUSIVE | portalocker.LockFlags.NON_BLOCKING
+            )
+        except portalocker.AlreadyLocked as error:
+            raise _HeldError from error
         except portalocker.LockException as error:
             raise OSError(errno.ENOLCK, str(error)) from error
 
@@ -213,7 +277,9 @@ else:
 
     def _lock(log: int, *, shared: bool) -> None:
         try:
-            fcntl.flock(log, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
+            fcntl.flock(log, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise _HeldError from None
         except OSError as error:
             raise OSError(errno.ENOLCK, error.strerror) from error
 

@@ -14,7 +14,7 @@ from weakref import WeakValueDictionary
 from nbagents._portal import background_loop, in_loop
 from nbagents.errors import SessionCorrupt, SessionError, redact
 from nbagents.events import DurableEvent, RunStarted
-from nbagents.sessions.base import SessionStore
+from nbagents.sessions.base import SessionStore, conflict
 from nbagents.sessions.records import Redact, decode, encode, no_collection
 from nbagents.sessions.story import Story
 
@@ -41,6 +41,8 @@ class Log:
         self.under_way: dict[str, RunJournal] = {}
         """The runs that this process works on, or holds until a person answers."""
         self._seq = 0
+        self._last = b""
+        """The last record, which no other is like."""
         self._added = self._kept = 0
         self._pending: list[tuple[DurableEvent, Redact | None]] = []
         self._failure: SessionError | None = None
@@ -65,21 +67,37 @@ class Log:
             return
         where, seq = self.store.where(self.id), self._seq
         try:
-            records = await self._safely(self.store.read(self.id, seq), "read")
+            # With the last one that is known: a session that was removed and begun anew has another.
+            records = await self._safely(self.store.read(self.id, max(seq - 1, 0)), "read")
         except SessionCorrupt as error:
-            before = decode(error.records, seq + 1, where)[0]
+            before = decode(error.records[1:] if seq else error.records, seq + 1, where)[0]
             error.events = [*self.story.events, *before]
             raise
+        if seq and records[:1] != [self._last]:
+            if seq == self._seq:
+                self._begin_anew()
+            await self._refresh()
+            return
+        new = records[1:] if seq else records
         with no_collection():
-            events, note = decode(records, seq + 1, where)
+            events, note = decode(new, seq + 1, where)
             with self._lock:
                 is_new = seq == self._seq and self._kept == self._added
                 if is_new:
                     self.note = note
-                    self._seq += len(records) - bool(note)
+                    whole = new[:-1] if note else new
+                    self._seq += len(whole)
+                    self._last = whole[-1] if whole else self._last
                     self.story.extend(events)
         if not is_new:  # Somebody here was faster.
             await self._refresh()
+
+    def _begin_anew(self) -> None:
+        """Forget a session that somebody has removed. Raises `SessionConflict` in mid-run."""
+        if self.busy:
+            raise conflict(self.id, self.store.where(self.id))
+        with self._lock:
+            self.story, self.note, self._seq, self._last = Story(), "", 0, b""
 
     def add(self, event: DurableEvent, hook: Redact | None) -> None:
         """Take an event that has happened."""
@@ -117,11 +135,13 @@ class Log:
         with self._lock:
             batch, self._pending = self._pending, []
         try:
-            written = self.store.append(self.id, self._seq, encode(batch, self._seq + 1))
-            self._seq = await self._safely(written, "written")
+            record = encode(batch, self._seq + 1)
+            written = self.store.append(self.id, self._seq, record)
+            self._seq, self._last = await self._safely(written, "written"), record
         except SessionError as error:
             self._failure = error
-        except Exception as error:  # noqa: BLE001 - whatever the hook for redaction raises
+        # Whatever the hook for redaction raises, `sys.exit` too: many wait for the end of this.
+        except BaseException as error:  # noqa: BLE001
             problem = redact(f"{type(error).__name__}: {error}")
             self._failure = SessionError(f"{self.where} could not be written down. {problem}")
         if self._failure is not None:

@@ -10,7 +10,7 @@ from typing import Any, Protocol, TypeVar
 
 from nbagents._portal import off_loop
 from nbagents.context import Limits
-from nbagents.errors import SessionConflict, SessionCorrupt, SessionError, UserError
+from nbagents.errors import SessionConflict, SessionCorrupt, SessionError, UserError, redact
 from nbagents.events import DurableEvent, EdgeTaken, InputRequested
 from nbagents.messages import Message, Usage
 from nbagents.questions import Answers
@@ -163,7 +163,11 @@ class Session:
         events = self.events if at is None else self.at(at).events
         if not events:
             raise UserError(f"There is nothing in {self!r} to begin {id!r} with.")
-        record = encode([(event, self._redact) for event in events])
+        try:
+            record = encode([(event, self._redact) for event in events])
+        except Exception as error:
+            problem = redact(f"{type(error).__name__}: {error}")
+            raise SessionError(f"The branch {id!r} could not be written down. {problem}") from error
         try:
             await self.store.append(branch.id, 0, record)
         except SessionConflict:

@@ -240,6 +240,9 @@ async def test_two_hundred_sessions_are_a_table_that_scrolls_with_the_newest_fir
         stories.append((f"s{number}", Story(events)))
     stories += [("newest", Story(session.events)), ("broken", "Record 3 of x is not JSON.")]
     table = sessions_table(stories, "s7")
+    assert repr(sessions_table(stories, None, 1_500)).startswith(
+        "The first 202 of 1,500, by their ids"
+    )
     assert table.rows[0][0] == "newest"
     assert table.rows[-1] == ("broken", "", "?", "", "Record 3 of x is not JSON.")
     assert "overflow:auto" in table._repr_html_()

@@ -235,13 +235,17 @@ async def test_a_hook_must_return_an_event(tmp_path):
         await Agent("a", model=ScriptedModel("x")).run("go", session=session)
 
 
-async def test_a_hook_that_fails_ends_the_run_and_names_itself(tmp_path):
+@pytest.mark.parametrize("kind", [KeyError, SystemExit, KeyboardInterrupt, asyncio.CancelledError])
+async def test_a_hook_that_fails_ends_the_run_and_names_itself(tmp_path, kind):
     def broken(event):
-        raise KeyError("nothing")
+        raise kind("nothing")
 
-    session = Session("s", store=FileStore(tmp_path), redact=broken)
-    with pytest.raises(SessionError, match=r"written down\. KeyError: 'nothing'"):
-        await Agent("a", model=ScriptedModel("plain")).run("go", session=session)
+    store, agent = FileStore(tmp_path), Agent("a", model=ScriptedModel("plain", repeat=True))
+    with pytest.raises(SessionError, match=rf"written down\. {kind.__name__}: '?nothing"):
+        await agent.run("go", session=Session("s", store=store, redact=broken))
+    assert (await agent.run("go", session=Session("s", store=store))).text == "plain"
+    with pytest.raises(SessionError if kind is KeyError else kind, match="nothing"):
+        await Session("s", store=store, redact=broken).fork("branch")
 
 
 @pytest.mark.parametrize("text", ["\ud800 alone", "\x00\u2028\x1b", "𝕏" * 5000])
