@@ -233,10 +233,19 @@ class Session:
             declared = story.declared_before(run)
             return Begun(run.start.input, earlier, None, journal, events, declared)
         if messages is None:
-            others = dict.fromkeys(run.name for run in self.runs if run.status != "finished")
-            hint = f" What can go on is {', '.join(others)}." if others else ""
-            raise UserError(f"{name} was not cut off in {self!r}: give it something to do.{hint}")
+            raise UserError(self._why_not(name, log.busy))
         return Begun(messages, story.conversation(name, log.busy), dict(story.state), journal)
+
+    def _why_not(self, name: str, under_way: set[str]) -> str:
+        if any(run.name == name and run.run_id in under_way for run in self.runs):
+            return f"{name} is at work in {self!r}, in this process: wait for its end, or stop it."
+        others = dict.fromkeys(
+            run.name
+            for run in self.runs
+            if run.status != "finished" and run.run_id not in under_way
+        )
+        hint = f" What can go on is {', '.join(others)}." if others else ""
+        return f"{name} was not cut off in {self!r}: give it something to do.{hint}"
 
 
 async def _check_place(store: SessionStore, id: str) -> None:

@@ -1,4 +1,4 @@
-"""What others do to a session meanwhile: they hold its lock, or remove it and begin it anew."""
+"""What others do to a session meanwhile: hold its lock, remove it and begin it anew, work in it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from nbagents import Agent, FileStore, MemoryStore, ScriptedModel, Session, SessionError
+from nbagents import (
+    Agent,
+    FileStore,
+    MemoryStore,
+    Say,
+    ScriptedModel,
+    Session,
+    SessionError,
+    UserError,
+    tool,
+)
 from nbagents.errors import SessionConflict
 
 
@@ -101,3 +111,24 @@ async def test_who_reads_a_session_that_was_begun_anew_forgets_the_old_one(
     await begun_anew(same, agent, runs)
     said = [message.text for message in (await here.load()).messages("a")]
     assert said[::2] == [f"other {number}" for number in range(runs)]
+
+
+async def test_what_is_at_work_here_cannot_be_resumed_and_that_is_said():
+    began = asyncio.Event()
+
+    @tool
+    async def wait() -> str:
+        """Wait."""
+        began.set()
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    agent = Agent("a", model=ScriptedModel(Say(calls=[("wait", {})])), tools=[wait])
+    session = Session("work", store=MemoryStore())
+    running = asyncio.create_task(agent.run("go", session=session))
+    await began.wait()
+    with pytest.raises(UserError, match=r"a is at work in .*: wait for its end, or stop it"):
+        await session.resume(agent)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
