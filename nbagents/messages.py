@@ -34,7 +34,10 @@ __all__ = [
 # What OpenAI, Anthropic and Bedrock all accept.
 _TOOL_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
 
-StopReason = Literal["end", "tools", "length", "filtered", "interrupted"]
+StopReason = Literal["end", "tools", "length", "filtered", "paused", "unknown", "interrupted"]
+"""Why an answer ended. After any but the first two it is incomplete, and none of its calls run:
+`length` is a limit of tokens, `filtered` a content filter or a refusal, `paused` the vendor's own
+pause, after which the model can continue, `unknown` a reason that the provider does not know."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,7 @@ class Journal(Protocol):
     """Whoever writes the events of a run down where a crash does not reach them."""
 
     is_exact: bool
-    """It is asked to `keep` also before a tool that must not run twice."""
+    """Each result of a tool is also saved on its own, as soon as it is there."""
     is_held: bool
     """The run waits for a person, and may be taken over."""
 

@@ -13,8 +13,10 @@ import { endOf, newRun, sum } from './tree';
 import type { InputReceived, InputRequested, Message, RunStarted, Usage } from './wire';
 
 const STOPS: Record<string, string> = {
-  length: 'The answer was cut off: it reached its longest length.',
-  filtered: "The vendor's content filter ended the answer."
+  length: 'Incomplete: the answer reached its token limit.',
+  filtered: "Incomplete: the vendor's content filter stopped the answer.",
+  paused: 'The vendor paused the answer; the next turn continues it.',
+  unknown: 'The answer ended for an unknown reason and may be incomplete.'
 };
 /** What a message is made of. */
 const MADE: ReadonlySet<Item['kind']> = new Set(['text', 'file', 'tool']);

@@ -13,6 +13,7 @@ from pydantic_core import from_json
 
 from nbagents.agents.history import Ask, History
 from nbagents.agents.human import approve
+from nbagents.agents.incomplete import INCOMPLETE, check_incomplete, not_made
 from nbagents.agents.output import OUTPUT_TOOL, Output, RejectedError
 from nbagents.agents.playback import recorded_message, recorded_result
 from nbagents.context import RunContext
@@ -80,7 +81,7 @@ async def run_loop(ctx: RunContext, job: Job[T], messages: list[Message]) -> Res
     """
     request, requests, aside = _first_request(job), _requests(job), _aside(ctx, job)
     forcing: list[Message] = []
-    rejections = turn = 0
+    rejections = turn = cut = 0
     if ctx.past is not None:
         turn, ended = await _catch_up(ctx, job, ctx.past, messages)
         if ended is not None:
@@ -88,28 +89,29 @@ async def run_loop(ctx: RunContext, job: Job[T], messages: list[Message]) -> Res
     while True:
         turn += 1
         ctx.check_limits(turn)
-        if turn > 1:
-            await ctx.keep()
         await ctx.emit(TurnStarted(turn))
         asked = ctx.asking = requests.after(messages)
         if (message := await recorded_message(ctx, job.agent, asked)) is None:
             message = await _ask_within_context(ctx, job, request, messages, forcing, aside)
         ctx.asking = None
+        cut = cut + 1 if message.stop in INCOMPLETE else 0
         calls = message.tool_calls
         final = next((call for call in calls if _is_final(job, call)), None)
-        if calls and final is None:
+        if message.stop == "paused" or (calls and final is None):
             messages.append(message)
             await ctx.emit(MessageFinished(message, asked))
-            results, ends_run = await _run_tools(ctx, job, calls)
+            check_incomplete(message, cut, job.model.name)
+            if not calls:
+                continue
+            results, ends_run = await _run_tools(ctx, job, message)
             messages.append(results)
             if ends_run:
                 passed_on: Any = message.text
                 return Result(passed_on)
             forcing.clear()
             continue
-        text = message.text if final is None else final.args
         try:
-            output: Any = text if job.output.is_text else job.output.parse(text)
+            output: Any = _output(job, message, final)
         except RejectedError as error:
             rejections += 1
             if rejections > _REJECTIONS:
@@ -119,7 +121,7 @@ async def run_loop(ctx: RunContext, job: Job[T], messages: list[Message]) -> Res
             forcing = _rejected(job, message, final, str(error))
             continue
         if final is not None:
-            message = replace(message, parts=(TextPart(text),), stop="end")
+            message = replace(message, parts=(TextPart(final.args),), stop="end")
         await ctx.emit(MessageFinished(message, asked))
         return Result(output, _files(message))
 
@@ -134,16 +136,25 @@ async def _catch_up(
     said, calls = past.messages, past.pending
     messages.extend(said)
     turns = sum(message.role == "assistant" for message in said)
-    if not said:
+    if not said or (not calls and said[-1].stop == "paused"):
         return turns, None
-    if not calls:  # It was cut off between its last word and its end.
+    if not calls:  # It was interrupted between its last word and its end.
         output: Any = said[-1].text if job.output.is_text else job.output.parse(said[-1].text)
         return turns, Result(output, _files(said[-1]))
-    results, ends_run = await _run_tools(ctx, job, calls)
+    results, ends_run = await _run_tools(ctx, job, said[-1])
     messages.append(results)
     ctx.past = None  # A model may use the names of its calls again.
     passed_on: Any = said[-1].text
     return turns, Result(passed_on) if ends_run else None
+
+
+def _output(job: Job[Any], message: Message, final: ToolCallPart | None) -> Any:
+    """Read the output from an answer. Raises `RejectedError` when it does not fit."""
+    if final is None:
+        return message.text if job.output.is_text else job.output.parse(message.text)
+    if message.stop in INCOMPLETE:
+        raise RejectedError(not_made(message))
+    return job.output.parse(final.args)
 
 
 def _files(message: Message) -> tuple[FilePart, ...]:
@@ -271,13 +282,13 @@ async def _keep_partial(
         await ctx.emit(MessageFinished(partial))
 
 
-async def _run_tools(
-    ctx: RunContext, job: Job[Any], calls: Sequence[ToolCallPart]
-) -> tuple[Message, bool]:
-    """Run the tools of one turn at once; the results keep the order of the calls.
+async def _run_tools(ctx: RunContext, job: Job[Any], message: Message) -> tuple[Message, bool]:
+    """Run the tools of one turn in parallel; the results keep the order of the calls.
 
-    The second value tells whether one of them has passed control on.
+    An incomplete message may have incomplete arguments that still look valid, so each of its calls
+    gets an error as its result. The second value tells whether a tool has passed control on.
     """
+    incomplete = not_made(message) if message.stop in INCOMPLETE else None
     slots = asyncio.Semaphore(max(1, ctx.limits.parallel_tools))
 
     async def one(call: ToolCallPart) -> tuple[ToolResultPart, bool]:
@@ -285,13 +296,13 @@ async def _run_tools(
             inner = ctx.for_call(call.call_id)
             inner.enter()
             try:
-                return await _run_tool(inner, job, call)
+                return await _run_tool(inner, job, call, incomplete)
             finally:
                 inner.leave()
 
     try:
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(one(call)) for call in calls]
+            tasks = [group.create_task(one(call)) for call in message.tool_calls]
     except BaseExceptionGroup as failures:
         raise failures.exceptions[0] from None
     results, ends = zip(*(task.result() for task in tasks), strict=True)
@@ -299,14 +310,16 @@ async def _run_tools(
 
 
 async def _run_tool(
-    ctx: RunContext, job: Job[Any], call: ToolCallPart
+    ctx: RunContext, job: Job[Any], call: ToolCallPart, incomplete: str | None
 ) -> tuple[ToolResultPart, bool]:
     """Run one tool, or say why it cannot be run: it never runs on guessed arguments."""
     if ctx.past is not None and (done := ctx.past.results.get(call.call_id)):
         return done.result, done.ends_run
     clock = time.monotonic()
     tool = job.tools.get(call.name)
-    if tool is None:
+    if incomplete is not None:
+        result = _refusal(incomplete)
+    elif tool is None:
         result = _refusal(str(unknown_name("tool", call.name, job.tools)))
     else:
         try:
@@ -335,18 +348,20 @@ async def _run_tool(
 async def _allow(
     ctx: RunContext, job: Job[Any], tool: Tool, args: dict[str, Any], shown: Any
 ) -> None:
-    """See that a call may be made, and report that it is.
+    """Check that a call may be made, and report that it starts.
 
-    A tool that must not run twice and was cut off runs again only if it waited for a person, who is
-    told so and asked again. Raises `ToolError` when it may not run.
+    A tool that is not idempotent and was interrupted runs again only if it waited for an answer:
+    then the question says so and is asked again. Raises `ToolError` when the tool must not run.
     """
     call_id, name = ctx.call_id or "", tool.spec.name
     begun = ctx.past.calls.get(call_id) if ctx.past else None
     if begun is None:
         await approve(ctx, tool, args, shown, job.approve)
         await ctx.emit(ToolStarted(call_id, name, shown))
-        journal = ctx.record.journal
-        if journal is not None and journal.is_exact and not tool.is_idempotent:
+        if ctx.record.journal is not None:
+            # The one write of this turn: from now on, a resumed run knows that this tool may have
+            # done its work. Let the other tools start first, so that they share the write.
+            await asyncio.sleep(0)
             await ctx.keep()
     elif not tool.is_idempotent:
         assert ctx.past is not None
@@ -356,7 +371,7 @@ async def _allow(
         await ctx.ask_again(waited_for, f"Your answer runs {name} again from its start.")
 
 
-_UNKNOWN = "The run was cut off while this tool ran: it may have done its work, or a part of it, or nothing. Find out before you call it again."
+_UNKNOWN = "The run was interrupted while this tool ran: it may have done its work, or a part of it, or nothing. Find out before you call it again."
 
 
 def _refusal(problem: str) -> ToolResult:

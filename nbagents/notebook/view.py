@@ -49,8 +49,10 @@ from nbagents.topology import Topology
 __all__ = ["RunView"]
 
 _STOP_NOTES = {
-    "length": "The answer was cut off: it reached its longest length.",
-    "filtered": "The vendor's content filter ended the answer.",
+    "length": "Incomplete: the answer reached its token limit.",
+    "filtered": "Incomplete: the vendor's content filter stopped the answer.",
+    "paused": "The vendor paused the answer; the next turn continues it.",
+    "unknown": "The answer ended for an unknown reason and may be incomplete.",
 }
 
 

@@ -37,10 +37,14 @@ _HOME = "https://api.anthropic.com"
 _KEY = "ANTHROPIC_API_KEY"
 _CACHED = {"type": "ephemeral"}
 _STOPS: dict[str, StopReason] = {
+    "": "end",  # Some compatible servers give no reason.
+    "end_turn": "end",
+    "stop_sequence": "end",
     "tool_use": "tools",
     "max_tokens": "length",
     "model_context_window_exceeded": "length",
     "refusal": "filtered",
+    "pause_turn": "paused",
 }
 _STATUS = {
     "invalid_request_error": 400,
@@ -235,7 +239,7 @@ class Answer:
             self._reason = event["delta"].get("stop_reason") or self._reason
             self._spend(event.get("usage"))
         elif kind == "message_stop":
-            self.stop = _STOPS.get(self._reason, "end")
+            self.stop = _STOPS.get(self._reason, "unknown")
         elif kind == "error":
             raise _stream_error(event)
         return None

@@ -37,6 +37,8 @@ __all__ = ["BedrockModel"]
 _CACHED = {"cachePoint": {"type": "default"}}
 _IMAGES = {"image/png": "png", "image/jpeg": "jpeg", "image/gif": "gif", "image/webp": "webp"}
 _STOPS: dict[str, StopReason] = {
+    "end_turn": "end",
+    "stop_sequence": "end",
     "tool_use": "tools",
     "max_tokens": "length",
     "model_context_window_exceeded": "length",
@@ -276,7 +278,7 @@ class Answer:
         if reason.startswith("malformed"):
             msg = f"The model wrote something that Bedrock could not read ({reason})."
             raise ModelError(msg, provider="bedrock", retryable=True)
-        self.stop = _STOPS.get(reason, "end")
+        self.stop = _STOPS.get(reason, "unknown")
 
     def _start(self, index: int, use: dict[str, Any] | None) -> Chunk | None:
         if use is None or use.get("type") == "server_tool_use":

@@ -36,6 +36,10 @@ _STOPS: dict[str, StopReason] = {
     "function_call": "tools",
     "length": "length",
     "content_filter": "filtered",
+    # Servers of open models also report the stop token or stop sequence that ended an answer.
+    "eos": "end",
+    "eos_token": "end",
+    "stop_sequence": "end",
 }
 
 
@@ -81,11 +85,11 @@ class OpenAIModel:
                                 for chunk in _rare_deltas(delta):
                                     yield chunk
                             if reason := choice.get("finish_reason"):
-                                stop, done = _STOPS.get(reason, "end"), True
+                                stop, done = _stop(reason), True
+                        if data.get("error"):
+                            raise _stream_error(data["error"])
                         if data.get("usage"):
                             usage, tier = _usage(data["usage"]), data.get("service_tier")
-                        elif "error" in data:
-                            raise _stream_error(data["error"])
         if done:
             yield ModelDone(stop, self._priced(usage, tier))
 
@@ -221,6 +225,14 @@ def _rare_deltas(delta: dict[str, Any]) -> Iterator[Chunk]:
             function.get("name") or "",
             function.get("arguments") or "",
         )
+
+
+def _stop(reason: str) -> StopReason:
+    """Name why the answer ended. Raises `ModelError` when the server says that it failed."""
+    if reason == "error":
+        message = "The server failed in the middle of its answer (finish_reason 'error')."
+        raise ModelError(message, provider="openai", retryable=True)
+    return _STOPS.get(reason, "unknown")
 
 
 def _usage(spent: dict[str, Any]) -> Usage:

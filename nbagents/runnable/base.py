@@ -318,12 +318,12 @@ def _start(ctx: RunContext, runnable: Runnable[Any], messages: tuple[Message, ..
 
 
 async def _go_on(ctx: RunContext, runnable: Runnable[Any]) -> None:
-    """See that all is safe before a part of a team begins, and say that a run goes on.
+    """Save what was asked before a run or a part of a team starts, and report that a run resumes.
 
-    Asks a person when it cannot go on as it was. Raises `UserError` when they do not want it.
+    Asks the user when the run cannot resume as it was. Raises `UserError` when the user refuses.
     """
     past = ctx.past
-    if ctx.node is not None:
+    if ctx.node is not None or ctx.parent is None:
         await ctx.keep()
     if past is None:
         return

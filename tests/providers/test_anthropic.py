@@ -262,7 +262,7 @@ async def test_events_and_blocks_that_nobody_here_knows_are_passed_over():
     )
     async with AnthropicWire([answer]) as server:
         message = await ask(model(server))
-    assert message == Message("assistant", (TextPart("Found."),), "agent", Usage(9, 3), "end")
+    assert message == Message("assistant", (TextPart("Found."),), "agent", Usage(9, 3), "paused")
 
 
 async def test_a_compatible_server_may_send_a_calls_arguments_whole():

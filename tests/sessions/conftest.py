@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from nbagents import Agent, FileStore, ScriptedModel, Session
+from nbagents import Agent, FileStore, ScriptedModel
+from nbagents.sessions.records import encode
 
 
 def pytest_configure():
@@ -16,9 +17,10 @@ def pytest_configure():
 
 @pytest.fixture
 async def kept(tmp_path: Path) -> tuple[Path, FileStore]:
-    """Make a session of five turns, and give its file."""
+    """Make a session of five runs, one in each record, and give its file."""
     store = FileStore(tmp_path)
     agent = Agent("a", model=ScriptedModel(*"12345"))
     for number in range(5):
-        await agent.run(f"ask {number}", session=Session("s", store=store))
+        run = await agent.run(f"ask {number}")
+        await store.append("s", number, encode([(each, None) for each in run.events], number + 1))
     return tmp_path / "s" / "log.jsonl", FileStore(tmp_path)

@@ -33,7 +33,6 @@ class Told(NamedTuple):
     run_id: str
     seq: int
     at: float
-    turn: int | None
     node: str | None
     place: str | None
     """The call, or the question, that it is about."""
@@ -118,9 +117,8 @@ def tell(word: Any) -> None:
 
 def tell_event(event: Event) -> None:
     place = getattr(event, "call_id", None) or getattr(event, "question_id", None)
-    node, turn = getattr(event, "node", None), getattr(event, "turn", None)
-    name = getattr(event, "name", None)
-    tell(Told(event.type, event.run_id, event.seq, event.at, turn, node, place, name))
+    node, name = getattr(event, "node", None), getattr(event, "name", None)
+    tell(Told(event.type, event.run_id, event.seq, event.at, node, place, name))
 
 
 def store_of(job: dict[str, Any]) -> SessionStore:

@@ -29,7 +29,6 @@ class Place:
 
     job: dict[str, Any]
     session: Callable[[], Session]
-    is_exact: bool = True
 
 
 def in_folder(folder: Path) -> Place:
@@ -87,7 +86,7 @@ async def goes_on(
         was_done, done = done, read(diary)
         events = list(session.events)
         assert events[: len(before)] == before, "the log was rewritten"
-        nothing_is_lost(child.told, events, is_exact=place.is_exact)
+        nothing_is_lost(child.told, events)
         not_again = whole.did - ended(before)
         extra = what_of(done[len(was_done) :]) - not_again
         assert not extra, f"done again: {extra}"
@@ -123,32 +122,30 @@ def ended(events: Sequence[DurableEvent]) -> Counter[str]:
     return done
 
 
-def nothing_is_lost(told: list[Told], events: list[DurableEvent], *, is_exact: bool) -> None:
-    """See that the log has what the consumer had seen."""
+def nothing_is_lost(told: list[Told], events: list[DurableEvent]) -> None:
+    """Check that the log has what the consumer had seen."""
     logged = {(event.type, event.run_id, event.seq, event.at) for event in events}
-    lost = [event for event in acknowledged(told, is_exact=is_exact) if event[:4] not in logged]
+    lost = [event for event in acknowledged(told) if event[:4] not in logged]
     assert not lost, f"lost: {lost}"
 
 
-def acknowledged(told: Sequence[Told], *, is_exact: bool) -> list[Told]:
+def acknowledged(told: Sequence[Told]) -> list[Told]:
     """Return what has to be in the store when its consumer has seen all of `told`.
 
-    That is all that had happened anywhere when a run began as a part of a team and went further,
-    when its next turn began, and when a question was answered that it had asked; where it is
-    exact, also what had happened when a tool began that must not run twice, and has ended.
+    That is all that had happened anywhere when the outermost run or a part of a team started and
+    then did something, when a tool started that has finished, and when a question was asked that
+    has been answered.
     """
     last: dict[str, int] = {}
     begun: dict[tuple[str, str | None], int] = {}
     safe = -1
     for at, event in enumerate(told):
         before = last.get(event.run_id, -1)
-        is_part = before >= 0 and told[before].type == "run_started" and told[before].node
-        if is_part or (event.type == "turn_started" and (event.turn or 0) > 1):
+        started = before >= 0 and told[before].type == "run_started"
+        if started and (told[before].node or event.run_id == told[0].run_id):
             safe = max(safe, before)
         place = (event.run_id, event.place)
-        if event.type == "input_requested" or (
-            event.type == "tool_started" and event.name in ONCE and is_exact
-        ):
+        if event.type in {"input_requested", "tool_started"}:
             begun[place] = at
         elif event.type in {"input_received", "tool_finished"}:
             safe = max(safe, begun.pop(place, -1))

@@ -1,10 +1,8 @@
-"""The log: what is written when, what is read back, and what is said when it cannot be."""
+"""The log: what is written, what is read back, and what is said when it cannot be."""
 
 from __future__ import annotations
 
 import asyncio
-import json
-import threading
 from base64 import urlsafe_b64decode
 from dataclasses import replace
 
@@ -23,166 +21,13 @@ from nbagents import (
     Session,
     SessionError,
     TextPart,
-    TurnStarted,
     UserError,
     tool,
 )
 from nbagents.events import is_durable
 from nbagents.sessions.records import decode, encode
+from tests.sessions.support import CountingStore, work, worker
 from tests.test_events import EVENTS
-
-
-class CountingStore(MemoryStore):
-    """Keeps what it was asked to do."""
-
-    def __init__(self, durable: str = "exact") -> None:
-        super().__init__()
-        self.durable = durable
-        self.appended: list[bytes] = []
-        self.reads = 0
-
-    async def append(self, session_id: str, expected_seq: int, record: bytes) -> int:
-        seq = await super().append(session_id, expected_seq, record)
-        self.appended.append(record)
-        return seq
-
-    async def read(self, session_id: str, after: int = 0) -> list[bytes]:
-        self.reads += 1
-        return await super().read(session_id, after)
-
-
-@tool
-def work(what: str = "") -> str:
-    """Work."""
-    return f"did {what}"
-
-
-def worker(turns: int = 1, text: str = "Done.") -> Agent:
-    steps = [Say(calls=[("work", {})])] * turns
-    return Agent("worker", model=ScriptedModel(*steps, text), tools=[work])
-
-
-def types(record: bytes) -> list[str]:
-    return [event["type"] for event in json.loads(record)["events"]]
-
-
-async def test_a_plain_turn_is_one_record_and_nothing_is_read():
-    store = CountingStore("turn")
-    session = await Session("s", store=store).load()
-    store.reads = 0
-    await Agent("a", model=ScriptedModel("one", "two")).run("go", session=session)
-    assert [types(record) for record in store.appended] == [
-        ["run_started", "message_finished", "run_finished"]
-    ]
-    assert store.reads == 0
-
-
-async def test_ten_tool_turns_are_eleven_records():
-    store = CountingStore("turn")
-    await worker(10).run("go", session=Session("s", store=store))
-    assert len(store.appended) == 11
-    assert types(store.appended[1]) == ["message_finished", "tool_started", "tool_finished"]
-
-
-async def test_an_exact_store_has_each_tool_before_it_runs():
-    store, seen = CountingStore(), []
-
-    @tool
-    def look() -> str:
-        """Look."""
-        seen.append(types(store.appended[-1]))
-        return "ok"
-
-    @tool(idempotent=True)
-    def peek() -> str:
-        """Look again."""
-        seen.append(types(store.appended[-1]))
-        return "ok"
-
-    steps = [Say(calls=[("look", {})]), Say(calls=[("peek", {})]), "Done."]
-    agent = Agent("a", model=ScriptedModel(*steps), tools=[look, peek])
-    await agent.run("go", session=Session("s", store=store))
-    assert seen == [["run_started", "message_finished", "tool_started"], ["tool_finished"]]
-
-
-class TellingStore(MemoryStore):
-    """Tells when it has got what one waits for."""
-
-    def __init__(self, awaited: bytes) -> None:
-        super().__init__()
-        self.has_it = threading.Event()
-        self._awaited = awaited
-
-    async def append(self, session_id: str, expected_seq: int, record: bytes) -> int:
-        seq = await super().append(session_id, expected_seq, record)
-        if self._awaited in record:
-            self.has_it.set()
-        return seq
-
-
-async def test_a_node_that_has_ended_is_stored_while_another_one_is_at_work():
-    store = TellingStore(b'"output":"ended"')
-
-    def quick() -> str:
-        return "ended"
-
-    def slow() -> bool:
-        return store.has_it.wait(60)
-
-    run = await Graph("g", {"quick": quick, "slow": slow}, []).run(
-        "go", session=Session("s", store=store)
-    )
-    assert run.output == {"quick": "ended", "slow": True}
-
-
-async def test_a_tool_that_has_ended_is_stored_while_another_one_is_at_work():
-    store = TellingStore(b"this has ended")
-
-    @tool
-    def quick() -> str:
-        """End."""
-        return "this has ended"
-
-    @tool
-    def slow() -> str:
-        """Wait."""
-        return str(store.has_it.wait(60))
-
-    model = ScriptedModel(Say(calls=[("quick", {}), ("slow", {})]), "Done.")
-    agent = Agent("a", model=model, tools=[quick, slow])
-    run = await agent.run("go", session=Session("s", store=store))
-    assert [part.text for part in run.messages[2].parts] == ["this has ended", "True"]
-
-
-async def test_what_was_seen_before_a_turn_is_stored_when_the_turn_begins():
-    store, turns = CountingStore("turn"), 0
-    seen: list[object] = []
-    async with worker(5).stream("go", session=Session("s", store=store)) as stream:
-        async for event in stream:
-            if isinstance(event, TurnStarted) and event.turn > 1:
-                stored = [kind for record in store.appended for kind in types(record)]
-                assert stored[: len(seen)] == seen
-                turns += 1
-            elif "delta" not in event.type and event.type != "turn_started":
-                seen.append(event.type)
-    assert turns == 5
-
-
-async def test_twenty_nodes_at_once_are_written_in_the_order_in_which_things_happened():
-    store = CountingStore()
-    nodes = {f"n{number}": replace(worker(3), name=f"w{number}") for number in range(20)}
-    nodes = {
-        name: agent.replaced(model=ScriptedModel(*[Say(calls=[("work", {})])] * 3, agent.name))
-        for name, agent in nodes.items()
-    }
-    run = await Graph("g", nodes, []).run("go", session=Session("s", store=store))
-    stored, note = decode([*store.appended], 1, "s")
-    assert ([event.seq for event in stored], note) == ([event.seq for event in run.events], "")
-    assert stored == run.events
-    session = await Session("s", store=store).load()
-    for number in range(20):
-        assert session.messages(f"w{number}")[-1].text == f"w{number}"
-    assert len(store.appended) < len(stored)
 
 
 async def test_no_key_reaches_the_store(monkeypatch, kept):
@@ -286,7 +131,7 @@ async def test_a_store_that_fails_in_the_middle_loses_nothing_before():
     assert [run.status for run in session.runs] == ["cut off"]
     agent = worker().replaced(model=ScriptedModel(Say(calls=[("work", {})]), "Done."))
     run = await agent.run("go", session=session)
-    assert (run.output, len(run.messages)) == ("Done.", 8)
+    assert (run.output, len(run.messages)) == ("Done.", 6)
 
 
 async def test_what_was_written_is_what_is_read():
