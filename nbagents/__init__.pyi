@@ -1,7 +1,7 @@
 from .agents.agent import Agent
 from .agents.history import History, KeepAll, KeepLast, Summarise
 from .agents.human import Approval, handoff_to_user
-from .context import Limits, RunContext
+from .context import RunContext
 from .errors import (
     Cancelled,
     ContextOverflow,
@@ -39,6 +39,7 @@ from .events import (
     TurnStarted,
     event_codec,
 )
+from .limits import Limits
 from .messages import (
     FilePart,
     Message,

@@ -9,7 +9,6 @@ import os
 from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from decimal import Decimal
 from typing import Any
 
 from nbagents.errors import LimitReached, UserError
@@ -22,34 +21,17 @@ from nbagents.events import (
     is_durable,
     stamp,
 )
+from nbagents.limits import Limits
 from nbagents.messages import ZERO_USAGE, Usage
 from nbagents.past import Past
-from nbagents.questions import OpenQuestion, Question
+from nbagents.questions import OpenQuestion, Question, recorded_question
 from nbagents.record import Record
 from nbagents.replay import playing
 from nbagents.shared import Shared
 
-__all__ = ["Limits", "RunContext", "inside_run"]
+__all__ = ["RunContext", "inside_run"]
 
 _inside = contextvars.ContextVar("nbagents_inside", default=False)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """Where a run stops by itself. `None` means without end."""
-
-    turns: int | None = 25
-    """Model calls of one run; its child runs count their own."""
-    depth: int | None = 8
-    """Runs inside runs."""
-    tokens: int | None = None
-    """Input and output tokens of the run and all below it."""
-    cost: Decimal | float | None = None
-    """US dollars of the run and all below it; an unknown price ends the run too."""
-    seconds: float | None = None
-    """Wall time of the whole run."""
-    parallel_tools: int = 32
-    """Tools of one turn that run at once; not an end, only a queue."""
 
 
 class _Clock:
@@ -224,7 +206,7 @@ class RunContext:
     async def ask_again(self, asked: InputRequested, note: str) -> None:
         """Ask what was asked when the run was cut off; whoever asks it next hears the answer."""
         again = replace(asked, reason=f"{asked.reason} {note}".strip())
-        pending = OpenQuestion(Question(asked.prompt, Any), again)
+        pending = OpenQuestion(recorded_question(asked), again)
         await self.emit(again)
         await self._answer(pending)
         assert self.past is not None

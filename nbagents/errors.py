@@ -33,6 +33,7 @@ __all__ = [
     "ToolError",
     "ToolRetry",
     "UserError",
+    "did_you_mean",
     "known_secrets",
     "may_hold_secret",
     "redact",
@@ -187,12 +188,17 @@ class Cancelled(NbAgentsError):
     """The run was stopped before it had an output."""
 
 
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Name the close match of a misspelled name, as a sentence to append; empty without one."""
+    by_folded = {candidate.casefold(): candidate for candidate in known}
+    close = difflib.get_close_matches(name.casefold(), by_folded, n=1)
+    return f" Did you mean {by_folded[close[0]]!r}?" if close else ""
+
+
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> UserError:
     """Make the error for a name that nobody knows, with the closest one that somebody does."""
     names = sorted(known)
-    by_folded = {candidate.casefold(): candidate for candidate in names}
-    close = difflib.get_close_matches(name.casefold(), by_folded, n=1)
-    hint = f" Did you mean {by_folded[close[0]]!r}?" if close else ""
+    hint = did_you_mean(name, names)
     listed = (
         f" Known: {', '.join(names[:12])}{', ...' if len(names) > 12 else ''}." if names else ""
     )

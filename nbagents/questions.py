@@ -7,16 +7,25 @@ import functools
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, cast, get_origin
+from typing import Annotated, Any, Literal, Protocol, cast, get_origin
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import AfterValidator, TypeAdapter, ValidationError
 from pydantic.errors import PydanticUserError
 from pydantic_core import to_json, to_jsonable_python
 
 from nbagents.errors import UserError, redact
 from nbagents.events import InputRequested
 
-__all__ = ["Answers", "Human", "OpenQuestion", "Prepared", "Question", "meet", "present_human"]
+__all__ = [
+    "Answers",
+    "Human",
+    "OpenQuestion",
+    "Prepared",
+    "Question",
+    "meet",
+    "present_human",
+    "recorded_question",
+]
 
 Via = Literal["form", "stdin", "prepared", "code"]
 _HIDDEN = "**********"
@@ -50,6 +59,32 @@ class Question:
             return _adapter(schema)
         except TypeError:  # An annotation that cannot be hashed.
             return _new_adapter(schema)
+
+
+def recorded_question(asked: InputRequested) -> Question:
+    """Make a recorded question again; its answers are checked against its JSON Schema.
+
+    The type that it was made from is known only to the code that asks.
+    """
+    # Heavy, and needed only when a run is resumed.
+    from jsonschema import Draft202012Validator
+    from referencing import Registry
+
+    validator = Draft202012Validator(
+        dict(asked.schema),
+        registry=Registry(),  # Nothing is fetched, whatever the schema refers to.
+        format_checker=Draft202012Validator.FORMAT_CHECKER,
+    )
+
+    def check(value: Any) -> Any:
+        plain = to_jsonable_python(value, bytes_mode="base64", fallback=repr)
+        problems: Any = validator.iter_errors(plain)  # pyright: ignore[reportUnknownMemberType]
+        for error in problems:
+            place = ".".join(map(str, error.absolute_path))
+            raise ValueError(f"{place}: {error.message}" if place else error.message)
+        return value
+
+    return Question(asked.prompt, Annotated[Any, AfterValidator(check)])
 
 
 @functools.lru_cache(maxsize=256)

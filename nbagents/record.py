@@ -140,18 +140,32 @@ def unasked(events: Iterable[DurableEvent], answers: Answers | None) -> list[str
     if not isinstance(answers, Mapping):
         return []
     asked = [event for event in events if isinstance(event, InputRequested)]
-    names = {name for event in asked for name in (event.question_id, event.prompt, event.asker)}
+    names = {name for event in asked for name in _names(event)}
     return [name for name in answers if name not in names and name != "*"]
 
 
-def check_answers(events: Iterable[DurableEvent], answers: Answers | None) -> None:
-    """Raise `UserError` for an answer to a question that a run which waits has never asked.
+def check_answers(events: Sequence[DurableEvent], answers: Answers | None) -> None:
+    """Raise `UserError` for answers to questions that a waiting run does not ask.
 
-    Only an id can be wrong: a prompt may be that of a question still to come.
+    An id must be that of a question that was asked. A prompt or an asker may be that of a question
+    still to come, if there is an answer to an open question, too.
     """
-    events = list(events)
-    answered = {event.question_id for event in events if isinstance(event, InputReceived)}
-    asked = {event.question_id for event in events if isinstance(event, InputRequested)}
-    for name in unasked(events, answers):
-        if asked - answered and _IDS.fullmatch(str(name)):
-            raise unknown_name("open question", name, asked - answered)
+    if not isinstance(answers, Mapping):
+        return
+    asked = {event.question_id: event for event in events if isinstance(event, InputRequested)}
+    for event in events:
+        if isinstance(event, InputReceived):
+            asked.pop(event.question_id, None)
+    names = {"*", *(name for event in asked.values() for name in _names(event))}
+    wrong = [name for name in unasked(events, answers) if _IDS.fullmatch(str(name))]
+    if not wrong and not names & answers.keys():
+        wrong = list(answers)
+    if asked and wrong:
+        name = str(wrong[0])
+        prompts = {event.prompt for event in asked.values()}
+        raise unknown_name("open question", name, asked if _IDS.fullmatch(name) else prompts)
+
+
+def _names(event: InputRequested) -> tuple[str, str, str]:
+    """Name the keys by which an answer finds a question."""
+    return event.question_id, event.prompt, event.asker

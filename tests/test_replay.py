@@ -28,14 +28,14 @@ from nbagents import (
 )
 from nbagents.events import DurableEvent, InputReceived, RunCancelled, RunStarted
 from nbagents.models.base import ModelDone
-from nbagents.replay import Cassette, RecordedError, ReplayMiss, play
+from nbagents.replay import Cassette, RecordedError, ReplayMiss, play_everywhere
 from tests.sessions.systems import SYSTEMS, says
 
 
 @pytest.fixture(autouse=True)
 def _nothing_plays_on():
     yield
-    play(None)
+    play_everywhere(None)
 
 
 class Deaf:
@@ -57,7 +57,7 @@ def insert(*runs: Run[Any], run_tools: bool = False) -> None:
     cassette = Cassette(run_tools=run_tools)
     for number, run in enumerate(runs, 1):
         cassette.add(run.events, f"cell {number}")
-    play(cassette)
+    play_everywhere(cassette)
 
 
 def told(events: Sequence[DurableEvent]) -> list[tuple[Any, ...]]:
@@ -342,7 +342,7 @@ async def test_a_tool_that_was_never_called_so_is_a_miss():
     kept = [event for event in first.events if event.type != "tool_finished"]
     cassette = Cassette()
     cassette.add(kept, "cell 1")
-    play(cassette)
+    play_everywhere(cassette)
     with pytest.raises(ReplayMiss, match="a calls look"):
         await agent.run("go")
 
@@ -364,7 +364,7 @@ async def test_what_was_answered_in_a_later_cell_waits_for_that_cell_again():
     cassette = Cassette()
     cassette.add(waiting.events, "cell 1")
     cassette.add((await waiting.resume(["there"])).events, "cell 2")
-    play(cassette)
+    play_everywhere(cassette)
     again = await agent.replaced(model=Deaf()).run("go")
     assert again.status == "waiting"
     assert (await again.resume(["there"])).output == "Gone."

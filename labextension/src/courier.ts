@@ -85,8 +85,11 @@ export class Courier implements FormModel {
   }
 }
 
-/** Write a JSON value over several lines, unless it is short. */
+/** Write a JSON value over several lines, unless it is short; a text as it is. */
 function pretty(details: unknown): string {
+  if (typeof details === 'string') {
+    return details;
+  }
   const lines = JSON.stringify(details, null, 2);
   return lines.length > SHORT ? lines : lines.replace(/\s*\n\s*/g, ' ');
 }

@@ -35,6 +35,8 @@ export interface Field {
   minimum: number | null;
   maximum: number | null;
   help: string;
+  /** The words for true and false. */
+  labels: [string, string];
 }
 
 /** A JSON Schema, of which only what is looked at is known. */
@@ -146,8 +148,15 @@ function field(name: string, label: string, schema: Schema, defs: Defs, required
     options: nullable && kind === 'choice' ? [...options, null] : options,
     minimum,
     maximum,
-    help: name ? String(schema.description ?? '') : ''
+    help: name ? String(schema.description ?? '') : '',
+    labels: labelsOf(inner)
   };
+}
+
+function labelsOf(schema: Schema): [string, string] {
+  const { labels } = schema;
+  const [yes, no] = Array.isArray(labels) && labels.length === 2 ? (labels as unknown[]) : [];
+  return typeof yes === 'string' && typeof no === 'string' ? [yes, no] : ['Yes', 'No'];
 }
 
 /** Choose how it is filled in, and among which options. */

@@ -8,10 +8,12 @@ import { goTo, placeOf } from './cells';
 import { heal } from './heal';
 import { Languages } from './highlight';
 import { keyOf, Lines } from './line';
-import { notify } from './notify';
+import { notify, Ways } from './notify';
 import { Panel } from './panel';
 
 const SHOW = 'nbagents:show';
+const ANSWER = 'nbagents:answer';
+const OPEN_FORM = 'form.nbagents-form:not(.nb-gone)';
 
 const panel: JupyterFrontEndPlugin<void> = {
   id: '@nbagents/labextension:panel',
@@ -39,22 +41,42 @@ const panel: JupyterFrontEndPlugin<void> = {
     const side = new Panel(lines, toCell);
     app.shell.add(side, 'left', { rank: 450, type: 'Agents' });
     restorer?.add(side, side.id);
-    notify(lines, {
-      answer: (line, question) => {
-        const notebook = tracker.find(one => lines.of(one) === line);
-        if (notebook && lines.current !== line) {
-          app.shell.activateById(notebook.id);
-        }
-        app.shell.activateById(side.id);
-        side.answer(keyOf(question));
-      },
-      goTo: toCell
-    });
+    const answer: Ways['answer'] = (line, question) => {
+      const notebook = tracker.find(one => lines.of(one) === line);
+      if (notebook && lines.current !== line) {
+        app.shell.activateById(notebook.id);
+      }
+      app.shell.activateById(side.id);
+      side.answer(keyOf(question));
+    };
+    notify(lines, { answer, goTo: toCell });
     app.commands.addCommand(SHOW, {
       label: 'nbagents: Show agents, runs and questions',
       execute: () => app.shell.activateById(side.id)
     });
-    palette?.addItem({ command: SHOW, category: 'Notebook Operations' });
+    // Forms never take the focus by themselves: this is the way to them from the keyboard.
+    app.commands.addCommand(ANSWER, {
+      label: 'nbagents: Answer the open question',
+      execute: () => {
+        const form = tracker.currentWidget?.node.querySelector<HTMLElement>(OPEN_FORM);
+        const waiting = lines.all.flatMap(line =>
+          (line.state?.questions ?? []).map(question => ({ line, question }))
+        );
+        const first = waiting.find(({ line }) => line === lines.current) ?? waiting[0];
+        if (form) {
+          form.scrollIntoView({ block: 'nearest' });
+          form.focus({ preventScroll: true });
+        } else if (first) {
+          answer(first.line, first.question);
+        } else {
+          Notification.info('No agent waits for an answer.', { autoClose: 4000 });
+        }
+      }
+    });
+    app.commands.addKeyBinding({ command: ANSWER, keys: ['Alt Shift A'], selector: 'body' });
+    for (const command of [SHOW, ANSWER]) {
+      palette?.addItem({ command, category: 'Notebook Operations' });
+    }
   }
 };
 

@@ -85,9 +85,7 @@ function Form({ line, question }: { line: Line; question: QuestionRow }): JSX.El
   return <div ref={host} className="nbagents-answer" />;
 }
 
-/** Find what is filled in first. */
+/** Find what is filled in first; never a button, which the next Enter would press. */
 function firstOf(el: HTMLElement): HTMLElement | null {
-  return el.querySelector(
-    '.nb-body :is(input, textarea, select), .nb-actions button:not(.nb-quiet)'
-  );
+  return el.querySelector('.nb-body :is(input, textarea, select)') ?? el.querySelector('form');
 }

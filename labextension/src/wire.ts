@@ -61,7 +61,7 @@ export interface Message {
   agent?: string | null;
   parts: (TextPart | ThinkingPart | FilePart | ToolCallPart | ToolResultPart)[];
   role: 'user' | 'assistant';
-  stop: 'end' | 'tools' | 'length' | 'filtered' | 'interrupted';
+  stop: 'end' | 'tools' | 'length' | 'filtered' | 'paused' | 'unknown' | 'interrupted';
   usage?: Usage | null;
 }
 /**

@@ -14,8 +14,11 @@ function drawn(schema: object, details?: unknown): { el: HTMLElement; courier: C
   return { el, courier };
 }
 
-function send(el: HTMLElement): void {
-  el.querySelector<HTMLButtonElement>('.nb-primary')!.click();
+/** Press a button once it takes presses, which it does not in the first moment. */
+async function press(el: HTMLElement, selector: string): Promise<void> {
+  const button = el.querySelector<HTMLButtonElement>(selector)!;
+  await expect.poll(() => button.getAttribute('aria-disabled')).toBeNull();
+  button.click();
 }
 
 afterEach(() => {
@@ -28,7 +31,7 @@ test('the form in a cell is drawn, and its answer is one value', async () => {
   expect(el.querySelector('.nb-prompt')!.innerHTML).toContain('<strong>is</strong>');
   expect(el.querySelector('.nb-details')!.textContent).toBe('{ "a": 1 }');
   el.querySelector('input')!.value = 'Grace';
-  send(el);
+  await press(el, '.nb-primary');
   await expect.poll(() => answers).toEqual(['Grace']);
 });
 
@@ -40,7 +43,7 @@ test('an answer that is refused is explained, and what was typed stays', async (
   });
   const input = el.querySelector('input')!;
   input.value = '40';
-  send(el);
+  await press(el, '.nb-primary');
   await expect.poll(() => answers).toEqual([{ days: 40 }]);
   courier.refuse("The answer to q1 ('Who') does not fit. days: Too many");
   expect(el.querySelector('.nb-wrong')!.textContent).toBe('Too many');
@@ -50,8 +53,22 @@ test('an answer that is refused is explained, and what was typed stays', async (
 
 test('a decision answers by its button', async () => {
   const { el } = drawn({ type: 'boolean' });
-  el.querySelectorAll<HTMLButtonElement>('.nb-choice')[1].click();
+  await press(el, '.nb-choice + .nb-choice');
   await expect.poll(() => answers).toEqual([false]);
+});
+
+test('a press in the first moment of a form is no answer', async () => {
+  const { el } = drawn({ type: 'boolean' });
+  el.querySelector<HTMLButtonElement>('.nb-choice')!.click();
+  await press(el, '.nb-choice + .nb-choice');
+  await expect.poll(() => answers).toEqual([false]);
+});
+
+test('a form does not take the focus', () => {
+  const before = document.body.appendChild(document.createElement('input'));
+  before.focus();
+  drawn({ type: 'string' });
+  expect(document.activeElement).toBe(before);
 });
 
 test('a file is sent whole', async () => {

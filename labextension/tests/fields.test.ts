@@ -10,11 +10,11 @@ const FILE = {
 function only(schema: object): Partial<Field> {
   const [field] = fieldsOf(schema as never);
   const usual = { label: '', help: '', required: true, nullable: false, default: null };
-  const rest = { minimum: null, maximum: null, name: '' };
+  const rest = { minimum: null, maximum: null, name: '', options: [], labels: ['Yes', 'No'] };
   const known: Record<string, unknown> = { ...usual, ...rest };
   return Object.fromEntries(
     Object.entries(field).filter(
-      ([key, value]) => known[key] !== value && !(Array.isArray(value) && value.length === 0)
+      ([key, value]) => JSON.stringify(known[key]) !== JSON.stringify(value)
     )
   );
 }
@@ -29,6 +29,11 @@ describe('a field', () => {
     [{ type: 'string', format: 'time' }, { kind: 'time' }],
     [{ type: 'string', format: 'email' }, { kind: 'text' }],
     [{ type: 'boolean' }, { kind: 'yesno' }],
+    [
+      { type: 'boolean', labels: ['Allow', 'Deny'] },
+      { kind: 'yesno', labels: ['Allow', 'Deny'] }
+    ],
+    [{ type: 'boolean', labels: ['Allow', 1] }, { kind: 'yesno' }],
     [
       { type: 'number', minimum: 0.5 },
       { kind: 'number', minimum: 0.5 }

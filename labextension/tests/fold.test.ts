@@ -232,7 +232,10 @@ test('an end at a limit, and an answer that was cut off, say so', () => {
     .message([{ type: 'text', text: 'Once' }], 'r', { stop: 'length' });
   const { root } = story.ends('r', { limit: 'turns' });
   expect([root.status, root.reason]).toEqual(['limited', 'turns']);
-  expect(root.items[1]).toMatchObject({ kind: 'note', text: expect.stringContaining('cut off') });
+  expect(root.items[1]).toMatchObject({
+    kind: 'note',
+    text: expect.stringContaining('Incomplete')
+  });
 });
 
 test('events of a run that nobody has opened change nothing', () => {

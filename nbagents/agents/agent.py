@@ -12,11 +12,12 @@ from pydantic import TypeAdapter
 from typing_extensions import TypeVar
 
 from nbagents.agents.history import History, KeepAll
-from nbagents.agents.human import handoff_to_user
+from nbagents.agents.human import check_patterns, handoff_to_user
 from nbagents.agents.loop import Job, run_loop
 from nbagents.agents.output import OUTPUT_TOOL, Output
-from nbagents.context import Limits, RunContext
+from nbagents.context import RunContext
 from nbagents.errors import UserError
+from nbagents.limits import Limits
 from nbagents.messages import Message
 from nbagents.models.base import Model, Settings
 from nbagents.models.registry import resolve_model
@@ -56,7 +57,8 @@ class Agent(Runnable[T], Generic[T]):
     description: str = field(default="", kw_only=True)
     """For other agents, which may call this one."""
     approve: Sequence[str] = field(default=(), kw_only=True)
-    """Patterns, such as `delete_*`, of the tools that a person has to allow at each call."""
+    """Patterns, such as `delete_*`, of the tools that you have to allow at each call. A pattern that
+    matches no tool of this agent is an error, as it would protect nothing; `*` means all of them."""
     settings: Settings = field(default_factory=Settings, kw_only=True)
     history: History = field(default_factory=KeepAll, kw_only=True)
     retries: RetryPolicy = field(default_factory=RetryPolicy, kw_only=True)
@@ -77,6 +79,7 @@ class Agent(Runnable[T], Generic[T]):
             raise UserError(f"approve={self.approve!r} is no list. Put it into one: approve=[...]")
         object.__setattr__(self, "tools", tuple(self.tools))
         _ = self.tool_table, self.output
+        check_patterns(self.name, self.approve, self.tool_table)
 
     def __repr__(self) -> str:
         tools = f", tools={list(self.tool_table)}" if self.tool_table else ""

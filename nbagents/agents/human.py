@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Annotated, Any, cast
@@ -9,19 +10,22 @@ from typing import Annotated, Any, cast
 from pydantic import BeforeValidator, Field
 
 from nbagents.context import RunContext
-from nbagents.errors import ToolError
+from nbagents.errors import ToolError, UserError, did_you_mean
 from nbagents.questions import Question
+from nbagents.runnable import RunnableTool
 from nbagents.tools.base import Tool
 from nbagents.tools.function import tool
 
-__all__ = ["Approval", "approve", "handoff_to_user"]
+__all__ = ["Approval", "approve", "check_patterns", "handoff_to_user"]
 
 
 @dataclass(frozen=True, slots=True)
 class Approval:
-    """A person's word on a call that a model wants to make."""
+    """The user's decision on a call that a model wants to make."""
 
-    approve: Annotated[bool, Field(title="Allow it")]
+    approve: Annotated[
+        bool, Field(title="Decision", json_schema_extra={"labels": ["Allow", "Deny"]})
+    ]
     comment: Annotated[str, Field(title="Comment for the agent")] = ""
 
 
@@ -33,22 +37,49 @@ def _from_yes_or_no(value: Any) -> Any:
 _APPROVAL = Annotated[Approval, BeforeValidator(_from_yes_or_no)]
 
 
+def check_patterns(agent: str, patterns: Sequence[str], tools: Mapping[str, Tool]) -> None:
+    """Raise `UserError` for a pattern of `approve` that would protect nothing."""
+    asking = [name for name, tool in tools.items() if not tool.is_internal]
+    for pattern in patterns:
+        if not isinstance(cast("object", pattern), str):
+            message = f"approve takes the names of tools, or patterns such as 'delete_*', not {pattern!r:.60}."
+            raise UserError(message)
+        if pattern != "*" and not any(fnmatchcase(name, pattern) for name in asking):
+            raise UserError(
+                f"approve={pattern!r} would protect nothing: {agent!r} has no such tool."
+                f"{did_you_mean(pattern, asking)}{_where_else(pattern, tools)}"
+            )
+
+
+def _where_else(pattern: str, tools: Mapping[str, Tool]) -> str:
+    """Say what else a pattern names that does not match a tool of the agent itself."""
+    for name, each in tools.items():
+        if each.is_internal and fnmatchcase(name, pattern):
+            return f" {name!r} only asks you, so it needs no approval."
+        inner = each.runnable if isinstance(each, RunnableTool) else None
+        if any(fnmatchcase(one, pattern) for one in getattr(inner, "tool_table", ())):
+            return f" It is a tool of {name!r}: give approve= to that agent."
+    return ""
+
+
 async def approve(
     ctx: RunContext, tool: Tool, args: dict[str, Any], shown: Any, patterns: tuple[str, ...]
-) -> None:
-    """Ask a person to allow a call, when the tool, or a pattern of its name, wants that.
+) -> str:
+    """Ask the user to allow a call, when the tool, or a pattern that matches its name, wants that.
 
-    Raises `ToolError`, for the model to read, when the person does not.
+    Returns what to add to the result of the call: the comment that came with the permission.
+    Raises `ToolError`, for the model to read, when the user denies it.
     """
     name = tool.spec.name
     asked_for = not tool.is_internal and any(fnmatchcase(name, pattern) for pattern in patterns)
     if not asked_for and not await tool.needs_approval(args):
-        return
-    question = Question(f"May {ctx.name} call {name}?", _APPROVAL, details=shown)
-    given = cast("Approval", await ctx.ask(question))
-    if not given.approve:
-        comment = f" They say: {given.comment}" if given.comment else ""
-        raise ToolError(f"The person did not allow this call; it was not made.{comment}")
+        return ""
+    question = Question(f"Allow {ctx.name} to call {name}?", _APPROVAL, details=shown)
+    decision = cast("Approval", await ctx.ask(question))
+    comment = f" Comment from the user: {decision.comment}" if decision.comment else ""
+    if not decision.approve:
+        raise ToolError(f"The user denied this call; it was not made.{comment}")
+    return f"The user allowed this call.{comment}" if comment else ""
 
 
 @tool

@@ -325,13 +325,13 @@ async def _run_tool(
         try:
             args = tool.parse(call.args)
             shown = from_json(call.args or "{}")
-            await _allow(ctx, job, tool, args, shown)
+            comment = await _allow(ctx, job, tool, args, shown)
         except ToolError as error:
             result = _refusal(str(error))
         else:
             try:
                 recorded = await recorded_result(ctx, job.agent, tool, call)
-                result = recorded or await tool.call(ctx, args)
+                result = recorded or _with(comment, await tool.call(ctx, args))
                 ctx.tell_state()
             except BaseException:
                 ctx.cancelled = True
@@ -347,31 +347,38 @@ async def _run_tool(
 
 async def _allow(
     ctx: RunContext, job: Job[Any], tool: Tool, args: dict[str, Any], shown: Any
-) -> None:
+) -> str:
     """Check that a call may be made, and report that it starts.
 
-    A tool that is not idempotent and was interrupted runs again only if it waited for an answer:
-    then the question says so and is asked again. Raises `ToolError` when the tool must not run.
+    Returns the user's comment on it. A tool that is not idempotent and was interrupted runs again
+    only if it waited for an answer: then the question says so and is asked again. Raises
+    `ToolError` when the tool must not run.
     """
     call_id, name = ctx.call_id or "", tool.spec.name
-    begun = ctx.past.calls.get(call_id) if ctx.past else None
-    if begun is None:
-        await approve(ctx, tool, args, shown, job.approve)
+    past = ctx.past if ctx.past is not None and call_id in ctx.past.calls else None
+    unanswered = past.waits(call_id) if past else None
+    if past and not tool.is_idempotent and unanswered is None:
+        raise ToolError(_UNKNOWN)
+    # Of a call that had started, this takes the answer from the record.
+    comment = await approve(ctx, tool, args, shown, job.approve)
+    if past is None:
         await ctx.emit(ToolStarted(call_id, name, shown))
         if ctx.record.journal is not None:
             # The one write of this turn: from now on, a resumed run knows that this tool may have
             # done its work. Let the other tools start first, so that they share the write.
             await asyncio.sleep(0)
             await ctx.keep()
-    elif not tool.is_idempotent:
-        assert ctx.past is not None
-        waited_for = ctx.past.waits(call_id)
-        if waited_for is None:
-            raise ToolError(_UNKNOWN)
-        await ctx.ask_again(waited_for, f"Your answer runs {name} again from its start.")
+    elif not tool.is_idempotent and unanswered is not None:
+        await ctx.ask_again(unanswered, f"Your answer runs {name} again from its start.")
+    return comment
 
 
 _UNKNOWN = "The run was interrupted while this tool ran: it may have done its work, or a part of it, or nothing. Find out before you call it again."
+
+
+def _with(comment: str, result: ToolResult) -> ToolResult:
+    """Let the model read what the user said when the call was allowed."""
+    return replace(result, content=(*result.content, TextPart(comment))) if comment else result
 
 
 def _refusal(problem: str) -> ToolResult:

@@ -18,7 +18,7 @@ from nbagents.errors import UserError, unknown_name
 from nbagents.models.registry import VENDORS, default_model, resolve_model
 from nbagents.notebook.cards import Table
 from nbagents.notebook.session_cards import from_here
-from nbagents.replay import play
+from nbagents.replay import play_everywhere
 from nbagents.sessions.address import default_store, store_from
 from nbagents.topology import LayoutUnavailable
 from nbagents.topology.layout import graphviz_program
@@ -163,7 +163,7 @@ def _replay(shell: InteractiveShell, rest: str) -> Table:
     if replaying.held:
         return Table("", ("", ""), [("replay", "the whole notebook is replayed: it stays so")])
     if paths == ["off"]:
-        play(None)
+        play_everywhere(None)
         rows = [("replay", "off: models are asked again, and tools run")]
     else:
         path = Path(paths[0]) if paths else open_notebook()

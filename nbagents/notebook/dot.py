@@ -14,7 +14,7 @@ from nbagents.errors import UserError, unknown_name
 
 __all__ = ["DotBody", "DotEdge", "read_dot"]
 
-_OF_NODES = ("agent", "py", "ask", "out", "join", "timeout", "retries", "on_error")
+_OF_NODES = ("agent", "py", "ask", "out", "show", "join", "timeout", "retries", "on_error")
 _OF_EDGES = ("when", "on")
 # What only changes how Graphviz would draw it.
 _LOOKS = (

@@ -25,8 +25,8 @@ from IPython.display import display
 from nbagents._portal import portal
 from nbagents.agents.agent import Agent
 from nbagents.agents.human import handoff_to_user
-from nbagents.context import Limits
 from nbagents.errors import unknown_name
+from nbagents.limits import Limits
 from nbagents.models.base import Settings
 from nbagents.notebook import commands
 from nbagents.notebook.arguments import parse

@@ -29,7 +29,7 @@ from nbagents.events import (
 )
 from nbagents.notebook.share import read_notebook, words_of
 from nbagents.notebook.wire import PICTURE_MIME, RUN_MIME
-from nbagents.replay import Cassette, play
+from nbagents.replay import Cassette, play_everywhere
 
 __all__ = ["Replayed", "begin", "cassette_of", "replay", "write"]
 
@@ -92,7 +92,7 @@ def begin(path: str | Path, *, run_tools: bool = False) -> int:
     count = sum(len(list(_documents(cell))) for cell in notebook.cells)
     if not count:
         raise UserError(_NOTHING.format(path=path))
-    play(cassette_of(notebook, run_tools=run_tools))
+    play_everywhere(cassette_of(notebook, run_tools=run_tools))
     return count
 
 

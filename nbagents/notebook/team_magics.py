@@ -121,8 +121,9 @@ class TeamMagics(Magics):
         """Define a workflow; the body is DOT: `draft -> check -> {publish log}`.
 
         A node is the agent, team or function of its name, or says so: `[agent=writer]`,
-        `[py=function]`, `[ask="Publish it?", out=bool]`; more: `join=any`, `timeout=30`, `retries=2`,
-        `on_error=skip`. An edge may have a condition over `output`, `text`, `state` and `visits`:
+        `[py=function]`, `[ask="Publish it?", out=bool, show=draft]`; more: `join=any`, `timeout=30`,
+        `retries=2`, `on_error=skip`. A question shows what the next node takes, or the nodes that
+        `show` names. An edge may have a condition over `output`, `text`, `state` and `visits`:
         `check -> draft [when="visits < 3"]`; `[on=error]` is the way of a failure.
         """
         options, rest = parse(TeamMagics.graph, expand(line, self._namespace.variables))
@@ -244,6 +245,7 @@ _OF_NODES: dict[str, Callable[[str, str], Any]] = {
     "timeout": _seconds,
     "retries": _count,
     "on_error": _on_error,
+    "show": lambda _name, text: tuple(split(text)),
 }
 
 

@@ -46,7 +46,9 @@ def one_line(args: dict[str, Any]) -> str:
 
 
 def pretty(value: Any) -> str:
-    """Write a JSON value over several lines, unless it is short; of files the names."""
+    """Write a JSON value over several lines, unless it is short: a text as it is, of files the names."""
+    if isinstance(value, str):
+        return value
     value = without_bytes(value)
     line = plain(value)
     return line if len(line) <= _SHORT_VALUE else json.dumps(value, indent=2, ensure_ascii=False)

@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 from pydantic_core import from_json
 
 from nbagents._portal import portal
-from nbagents.context import Limits, RunContext
+from nbagents.context import RunContext
 from nbagents.errors import LimitReached, NbAgentsError, SessionError, ToolRetry, UserError, redact
 from nbagents.events import (
     DurableEvent,
@@ -22,6 +22,7 @@ from nbagents.events import (
     RunResumed,
     RunStarted,
 )
+from nbagents.limits import Limits
 from nbagents.messages import Message, TextPart, ToolSpec, user_message
 from nbagents.past import Past
 from nbagents.questions import Answers, Question
@@ -208,14 +209,9 @@ async def _begin(asked: Asked[T], record: Record, before: Sequence[DurableEvent]
             runnable.name, runnable.kind, asked.messages, cut_off, record.answers
         )
     past = Past.of(begun.events, begun.events[0].run_id) if begun.events else None
-    ctx = RunContext(
-        runnable.name,
-        asked.deps,
-        asked.limits or runnable.limits or Limits(),
-        record,
-        Shared(past.state if past else begun.state),
-        past=past,
-    )
+    limits = asked.limits or runnable.limits or Limits()
+    shared = Shared(past.state if past else begun.state)
+    ctx = RunContext(runnable.name, asked.deps, limits, record, shared, past=past)
     if past is not None:
         past.reopen()
         ctx.run_id = past.start.run_id

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from nbagents._portal import off_loop
-from nbagents.context import Limits
 from nbagents.errors import SessionConflict, SessionCorrupt, SessionError, UserError, redact
 from nbagents.events import DurableEvent, EdgeTaken, InputRequested
+from nbagents.limits import Limits
 from nbagents.messages import Message, Usage
 from nbagents.questions import Answers
 from nbagents.record import Journal, check_answers

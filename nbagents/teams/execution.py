@@ -7,9 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from nbagents.context import Limits, RunContext
+from nbagents.context import RunContext
 from nbagents.errors import LimitReached, UserError, redact
 from nbagents.events import EdgeTaken
+from nbagents.limits import Limits
 from nbagents.messages import Message
 from nbagents.replay import RecordedError
 from nbagents.runnable import Result, Runnable, call

@@ -8,8 +8,9 @@ from functools import cached_property, partial
 from typing import Any, ClassVar, cast
 
 from nbagents.agents.agent import Agent
-from nbagents.context import Limits, RunContext
+from nbagents.context import RunContext
 from nbagents.errors import UserError, unknown_name
+from nbagents.limits import Limits
 from nbagents.messages import Message
 from nbagents.questions import Question
 from nbagents.runnable import Result, Runnable, Sketch
@@ -65,6 +66,7 @@ class Graph(Runnable[Any]):
         if self.max_steps is not None and self.max_steps < 1:
             raise UserError(f"max_steps={self.max_steps} lets nothing run.")
         _ = self._plan, self._functions
+        self._check_shown()
 
     def __repr__(self) -> str:
         return f"Graph({self.name!r}, {list(self.nodes)})"
@@ -83,13 +85,29 @@ class Graph(Runnable[Any]):
         return {name: node for name, node in self.nodes.items() if isinstance(node, Node)}
 
     @cached_property
-    def _functions(self) -> dict[str, Function]:
+    def _sources(self) -> dict[str, dict[str, None]]:
         sources: dict[str, dict[str, None]] = {name: {} for name in self._works}
         for edge in self._declared:
             if edge.target in sources:
                 sources[edge.target][edge.source] = None
+        return sources
+
+    def _check_shown(self) -> None:
+        for name, node in self._works.items():
+            for shown in node.show:
+                is_before = _is_before(name, self._sources, shown)
+                if is_before is None:
+                    raise unknown_name("node", shown, self._works)
+                if not is_before:
+                    raise UserError(
+                        f"The node {name!r} shows {shown!r}, but nothing leads from there to it. "
+                        "Name a node that comes before the question."
+                    )
+
+    @cached_property
+    def _functions(self) -> dict[str, Function]:
         return {
-            name: Function(name, node.runs, partial(_is_before, name, sources))
+            name: Function(name, node.runs, partial(_is_before, name, self._sources))
             for name, node in self._works.items()
             if not isinstance(node.runs, (Runnable, Question))
         }
@@ -182,9 +200,17 @@ class Graph(Runnable[Any]):
             runnable = cast("Runnable[Any]", runs)
             return lambda given: (runnable, given.messages())
         if isinstance(runs, Question):
-            return lambda given: (Ask(name, runs, given), given.first_messages())
+            shows = node.show or self._taken_after(name)
+            return lambda given: (Ask(name, runs, shows, given), given.first_messages())
         function = self._functions[name]
         return lambda given: (function.bind(name, given), given.first_messages())
+
+    def _taken_after(self, name: str) -> list[str]:
+        """List the nodes whose outputs the functions after a question take by name."""
+        after = (edge.target for edge in self._declared if edge.source == name)
+        functions = [self._functions[target] for target in after if target in self._functions]
+        taken = dict.fromkeys(node for function in functions for node in function.takes)
+        return [node for node in taken if node != name]
 
     async def execute(self, ctx: RunContext, messages: Sequence[Message]) -> Result[Any]:
         """Visit the nodes, each as soon as it is ready."""
@@ -247,4 +273,9 @@ def _as_node(name: str, node: object) -> Node:
         raise UserError(f"timeout and retries of the node {name!r} cannot be below 0.")
     if node.on_error not in {"fail", "skip"}:
         raise unknown_name("on_error", node.on_error, ["fail", "skip"])
+    if isinstance(node.show, str):
+        raise UserError(f"show={node.show!r} must be a list of nodes: show=[{node.show!r}]")
+    asks = isinstance(node.runs, Question)  # pyright: ignore[reportUnknownMemberType]
+    if node.show and not asks:
+        raise UserError(f"Only a question shows the outputs of nodes; {name!r} is not one.")
     return node

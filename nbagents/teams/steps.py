@@ -161,6 +161,11 @@ class Function:
                 self._takes.append((parameter.name, "whole", wants_result))
         return free
 
+    @property
+    def takes(self) -> list[str]:
+        """The nodes whose outputs it takes by name."""
+        return [name for name, kind, _ in self._takes if kind == "named" and name != _INPUT]
+
     @functools.cached_property
     def adapter(self) -> TypeAdapter[Any] | None:
         """The codec of what it says it returns, when that is a type that JSON can hold."""
@@ -281,14 +286,16 @@ def _result(value: Any) -> Result[Any]:
 
 
 class Ask(Runnable[Any]):
-    """One visit of a node that is a question: it shows what leads here, and gives the answer."""
+    """One visit of a node that is a question: it shows what is decided, and gives the answer."""
 
     kind: ClassVar[str] = "human"
     description = ""
 
-    def __init__(self, name: str, question: Question, given: Given) -> None:
+    def __init__(self, name: str, question: Question, shows: Sequence[str], given: Given) -> None:
+        """Ask `question`, and show the last outputs of the nodes named in `shows`."""
         self.name = name
         self._question = question
+        self._shows = shows
         self._given = given
 
     @property
@@ -300,10 +307,17 @@ class Ask(Runnable[Any]):
         """Ask."""
         asked = self._question
         details = asked.details
-        if details is None and self._given.results:
-            whole = self._given.whole.output
-            details = to_jsonable_python(whole, bytes_mode="base64", fallback=repr)
+        if details is None:
+            details = to_jsonable_python(self._shown(), bytes_mode="base64", fallback=repr)
         question = Question(
             asked.prompt, asked.schema, asked.choices, reason=asked.reason, details=details
         )
         return _result(await ctx.ask(question))
+
+    def _shown(self) -> Any:
+        """Return the output to show, or several by name; None when there is none."""
+        found = {name: self._given.earlier(name) for name in self._shows}
+        outputs = {name: result.output for name, result in found.items() if result is not None}
+        if outputs:
+            return outputs if len(self._shows) > 1 else next(iter(outputs.values()))
+        return self._given.whole.output if self._given.results else None

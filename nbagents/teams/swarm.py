@@ -12,9 +12,10 @@ from pydantic_core import from_json, to_json
 
 from nbagents.agents.agent import Agent
 from nbagents.agents.human import handoff_to_user
-from nbagents.context import Limits, RunContext
+from nbagents.context import RunContext
 from nbagents.errors import LimitReached, ToolRetry, UserError, unknown_name
 from nbagents.events import DurableEvent, HandedOff, RunStarted, ToolFinished, messages_of
+from nbagents.limits import Limits
 from nbagents.messages import (
     FilePart,
     Message,

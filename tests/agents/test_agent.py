@@ -6,7 +6,7 @@ import dataclasses
 
 import pytest
 
-from nbagents import Agent, Capabilities, Limits, ScriptedModel, UserError, tool
+from nbagents import Agent, Capabilities, Limits, Say, ScriptedModel, UserError, tool
 
 
 def look() -> str:
@@ -67,9 +67,15 @@ def test_it_tells_the_model_that_it_would_ask(monkeypatch):
 
 
 async def test_limits_of_the_agent_hold_unless_a_run_has_its_own():
-    agent = Agent("a", model=ScriptedModel("hi", repeat=True), limits=Limits(turns=0))
+    def look() -> str:
+        """Look."""
+        return "seen"
+
+    model = ScriptedModel(Say(calls=[("look", {})]), "hi", repeat=True)
+    agent = Agent("a", model=model, tools=[look], limits=Limits(turns=1))
     assert (await agent.run("hi")).status == "limited"
-    assert (await agent.run("hi", limits=Limits())).status == "finished"
+    assert (await agent.replaced(limits=None).run("hi")).text == "hi"
+    assert (await agent.run("hi", limits=Limits(turns=2))).status == "finished"
 
 
 def test_tools_that_can_be_read_only_once_are_kept_for_every_copy():

@@ -16,6 +16,7 @@ from nbagents import (
     Say,
     ScriptedModel,
     ToolStarted,
+    UserError,
     handoff_to_user,
     tool,
 )
@@ -99,7 +100,7 @@ class Deletes:
 
 
 DELETE = ("delete_file", {"name": "a.txt"})
-MAY = "May a call delete_file?"
+MAY = "Allow a to call delete_file?"
 
 
 @pytest.mark.parametrize(
@@ -108,7 +109,8 @@ MAY = "May a call delete_file?"
 async def test_an_allowed_call_is_made(answer):
     disk = Deletes()
     run = await asking(DELETE, tools=[disk.tool]).run("go", answers={MAY: answer})
-    assert (told(run), disk.deleted) == ([("deleted", False)], ["a.txt"])
+    [(text, is_error)] = told(run)
+    assert (text.partition("\n")[0], is_error, disk.deleted) == ("deleted", False, ["a.txt"])
     [question] = asked(run)
     assert (question.prompt, question.details, question.call_id) == (
         MAY,
@@ -121,7 +123,7 @@ async def test_an_allowed_call_is_made(answer):
 async def test_a_declined_call_is_an_error_result_and_was_not_made(answer):
     disk = Deletes()
     run = await asking(DELETE, tools=[disk.tool]).run("go", answers=[answer])
-    refused = "The person did not allow this call; it was not made."
+    refused = "The user denied this call; it was not made."
     assert (told(run), disk.deleted, run.output) == ([(refused, True)], [], "done")
     assert not [event for event in run.events if isinstance(event, ToolStarted)]
 
@@ -132,9 +134,53 @@ async def test_the_comment_of_a_person_who_declines_goes_to_the_model():
     run = await asking(DELETE, tools=[disk.tool]).run("go", answers=[answer])
     [(text, is_error)] = told(run)
     assert is_error
-    assert text.endswith("They say: Use the bin.")
+    assert text.endswith("Comment from the user: Use the bin.")
     [received] = [event for event in run.events if isinstance(event, InputReceived)]
     assert received.answer == answer
+
+
+async def test_the_comment_of_a_person_who_allows_goes_to_the_model():
+    disk = Deletes()
+    agent = asking(DELETE, tools=[disk.tool])
+    run = await agent.run("go", answers=[{"approve": True, "comment": "Only this once."}])
+    comment = "The user allowed this call. Comment from the user: Only this once."
+    [(text, is_error)] = told(run)
+    assert (text, is_error, disk.deleted) == (f"deleted\n{comment}", False, ["a.txt"])
+    [result] = agent.model.requests[1].messages[-1].parts
+    assert result.text == text
+
+
+@pytest.mark.parametrize("pattern", ["delete_fil", "delete_files", "Delete_file", "remove_*", ""])
+def test_a_pattern_that_would_protect_nothing_is_an_error(pattern):
+    with pytest.raises(UserError, match="would protect nothing: 'a' has no such tool"):
+        asking(tools=[Deletes().tool], approve=[pattern])
+
+
+def test_a_misspelled_pattern_names_the_close_match():
+    with pytest.raises(UserError, match=r"Did you mean 'delete_file'\?"):
+        asking(tools=[Deletes().tool], approve=["delet_file"])
+
+
+@pytest.mark.parametrize("pattern", ["delete_file", "delete_*", "*_file", "*"])
+def test_a_pattern_that_matches_a_tool_is_taken(pattern):
+    assert asking(tools=[Deletes().tool], approve=[pattern]).approve == [pattern]
+
+
+def test_a_copy_without_the_protected_tool_is_an_error():
+    agent = asking(tools=[Deletes().tool], approve=["delete_file"])
+    with pytest.raises(UserError, match="would protect nothing"):
+        agent.replaced(tools=[])
+
+
+def test_a_pattern_for_a_tool_of_another_agent_says_whose_it_is():
+    cleaner = Agent("cleaner", tools=[Deletes().tool])
+    with pytest.raises(UserError, match="It is a tool of 'cleaner': give approve= to that agent"):
+        asking(tools=[cleaner], approve=["delete_file"])
+
+
+def test_a_pattern_for_a_tool_that_only_asks_says_so():
+    with pytest.raises(UserError, match="'handoff_to_user' only asks you"):
+        asking(tools=[handoff_to_user], approve=["handoff_to_user"])
 
 
 async def test_each_call_of_a_turn_is_allowed_by_itself():
@@ -213,7 +259,7 @@ async def test_an_agent_names_patterns_of_tools_that_have_to_be_allowed():
     tools = [disk.tool, delete_all, look]
     run = await asking(*calls, tools=tools, approve=["delete_*"]).run("go", answers=[False, True])
     assert disk.deleted == ["all"]
-    assert [question.prompt for question in asked(run)] == [MAY, "May a call delete_all?"]
+    assert [question.prompt for question in asked(run)] == [MAY, "Allow a to call delete_all?"]
     assert told(run)[2] == ("seen", False)
 
 

@@ -17,6 +17,7 @@ from nbagents import (
     Say,
     ScriptedModel,
     Usage,
+    UserError,
 )
 from nbagents.messages import user_message
 from tests.agents.support import Chunks, never, others, story
@@ -38,7 +39,6 @@ def looker(**declared) -> Agent:
     ("limits", "reason", "turns"),
     [
         (Limits(turns=3), "turns=3", 3),
-        (Limits(turns=0), "turns=0", 0),
         (Limits(), "turns=25", 25),
         (Limits(tokens=220), "tokens=220", 2),
         (Limits(tokens=221), "tokens=221", 3),
@@ -56,6 +56,19 @@ async def test_a_run_ends_at_its_limit_and_names_it(limits, reason, turns):
     with pytest.raises(LimitReached) as raised:
         _ = run.output
     assert f"{raised.value.limit}={raised.value.value}" == reason
+
+
+@pytest.mark.parametrize("limit", ["turns", "depth", "tokens", "cost", "seconds", "parallel_tools"])
+@pytest.mark.parametrize("value", [0, -1, "5", True, float("nan"), Decimal("nan")])
+def test_a_limit_that_would_hold_nothing_is_an_error(limit, value):
+    with pytest.raises(UserError, match=rf"Limits\({limit}=.*must be a (whole )?number above 0"):
+        Limits(**{limit: value})
+
+
+@pytest.mark.parametrize("limit", ["turns", "depth", "tokens", "parallel_tools"])
+def test_what_is_counted_is_limited_by_a_whole_number(limit):
+    with pytest.raises(UserError, match="a whole number"):
+        Limits(**{limit: 1.5})
 
 
 def test_a_called_agent_ends_at_its_limit_in_the_same_way():

@@ -97,7 +97,7 @@ async def test_the_second_notebook_asks_in_forms_and_goes_on_with_what_was_put_o
     wait = index_of(notebook, "run = %ask waiter Cancel")
     running = await notebook.begin(wait)
     form = notebook.cell(wait).output.locator("form.nbagents-form")
-    await expect(form).to_contain_text("May waiter call cancel_booking?", timeout=180_000)
+    await expect(form).to_contain_text("Allow waiter to call cancel_booking?", timeout=180_000)
     await form.get_by_role("button", name="Later").click()
     await running.finished(60)
     assert "waiting for you" in await notebook.cell(wait).text()

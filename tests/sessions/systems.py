@@ -243,7 +243,7 @@ ANSWERS = {
     "How many?": 2,
     "And more?": 3,
     "Where?": "here",
-    "May buyer call buy?": {"approve": True},
+    "Allow buyer to call buy?": {"approve": True},
     "Sure?": True,
 }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from datetime import date
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import pytest
 from pydantic import BaseModel, Field
@@ -303,6 +303,32 @@ async def test_a_tool_that_may_not_run_twice_is_run_again_by_the_answer_it_waite
     assert (question.id, question.prompt, done) == ("q1", "Which?", ["begun"])
     assert question.asked.reason == "Your answer runs ask_inside again from its start."
     assert ((await run.resume(["x"])).output, done) == ("x", ["begun", "begun"])
+
+
+@pytest.mark.parametrize(
+    ("schema", "wrong", "right"),
+    [
+        (int, "banana", 3),
+        (Literal["a", "b"], "c", "b"),
+        (Annotated[list[int], Field(max_length=2)], [1, 2, 3], [1]),
+        (date, "tomorrow", "2026-12-24"),
+    ],
+)
+async def test_an_answer_after_a_restart_is_checked_as_before(store, schema, wrong, right):
+    asked: list[str] = []
+
+    @tool
+    async def pick(ctx: RunContext) -> str:
+        """Pick."""
+        asked.append("asked")
+        return str(await ctx.ask(Question("Which?", schema)))
+
+    model = ScriptedModel(Say(calls=[("pick", {})]), "Done.", repeat=True)
+    run = await waiting_elsewhere(store, Agent("a", model=model, tools=[pick]))
+    with pytest.raises(UserError, match=r"The answer to q1 .* does not fit"):
+        await run.resume([wrong])
+    assert (run.status, asked) == ("waiting", ["asked"])
+    assert ((await run.resume([right])).status, asked) == ("finished", ["asked", "asked"])
 
 
 async def test_a_prepared_answer_serves_a_tool_that_was_cut_off(store):

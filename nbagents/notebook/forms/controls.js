@@ -1,4 +1,4 @@
-// What a person fills in, one control a field. form.js stands behind this in one module; see widget.py.
+// What the user fills in, one control a field.
 
 const FEW = 6; // Options that are shown all at once.
 
@@ -12,9 +12,9 @@ function h(tag, attributes = {}, ...children) {
   return node;
 }
 
-function words(option) {
+function words(option, field) {
   if (option === null) return "none";
-  return typeof option === "boolean" ? (option ? "Yes" : "No") : String(option);
+  return typeof option === "boolean" ? field.labels[option ? 0 : 1] : String(option);
 }
 
 /* Controls: each has a node, and knows its value, whether it is empty, and how to be focused. */
@@ -86,7 +86,7 @@ function optionsControl(field, id) {
   const node = h(
     "div",
     { class: "nb-options" },
-    ...inputs.map((input, index) => h("label", { class: "nb-option" }, input, h("span", {}, words(options[index])))),
+    ...inputs.map((input, index) => h("label", { class: "nb-option" }, input, h("span", {}, words(options[index], field)))),
   );
   const picked = () => options.filter((_, index) => inputs[index].checked);
   return {
@@ -109,7 +109,7 @@ function selectControl(field, id) {
     "select",
     { id },
     h("option", { value: "" }, "Choose…"),
-    ...field.options.map((option, index) => h("option", { value: index }, words(option))),
+    ...field.options.map((option, index) => h("option", { value: index }, words(option, field))),
   );
   select.value = start < 0 ? "" : String(start);
   return {

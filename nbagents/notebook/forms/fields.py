@@ -61,6 +61,8 @@ class Field:
     minimum: float | None = None
     maximum: float | None = None
     help: str = ""
+    labels: tuple[str, str] = ("Yes", "No")
+    """The words for true and false; a schema can name its own under `labels`."""
 
 
 def fields_of(schema: Mapping[str, Any]) -> list[Field]:
@@ -142,7 +144,15 @@ def _field(
         minimum,
         maximum,
         str(schema.get("description", "")) if name else "",
+        _labels(inner),
     )
+
+
+def _labels(schema: Mapping[str, Any]) -> tuple[str, str]:
+    match schema.get("labels"):
+        case [str(yes), str(no)]:
+            return yes, no
+    return "Yes", "No"
 
 
 def _kind(schema: Mapping[str, Any], defs: Mapping[str, Any]) -> tuple[Kind, tuple[Any, ...]]:

@@ -1,6 +1,8 @@
 // The form of one question. All that it has to tell goes in custom messages; see widget.py.
-// The panel of the labextension draws it too.
+// The panel of the labextension draws it too. It never takes the focus by itself: what the user
+// types is meant for the place where the user works.
 import { controlFor, h, row, words } from "./controls.js";
+import { onPress, settle } from "./press.js";
 
 const GONE = "The kernel was restarted: this question is gone. Run the cell again.";
 const SILENT = "The kernel did not answer. What you typed is still here: send it again.";
@@ -39,11 +41,6 @@ async function upload(model, file, name) {
 
 /* The form. */
 
-function somebodyTypes() {
-  const active = document.activeElement;
-  return Boolean(active?.closest?.("input, textarea, select, [contenteditable=true], .cm-editor, .CodeMirror, .nbagents-form"));
-}
-
 function toNotebook(node) {
   const cell = node.closest(".jp-Cell, .cell");
   document.activeElement?.blur();
@@ -67,8 +64,10 @@ function render({ model, el }) {
 
   const alert = h("div", { class: "nb-alert", role: "alert" });
   const status = h("span", { class: "nb-status", role: "status" });
+  const news = h("div", { class: "nb-hidden", role: "status" });
+  const forgetting = [];
   const buttons = buttonsFor(decided);
-  const later = h("button", { type: "button", class: "nb-button nb-quiet", title: "Put the question off; the run waits" }, "Later");
+  const later = h("button", { type: "button", class: "nb-button nb-quiet", title: "Postpone the question; the run waits" }, "Later");
   const prompt = h("div", { class: "nb-prompt", id: `${key}-prompt` });
   prompt.innerHTML = spec.prompt; // Made safe by the kernel: Markdown without raw HTML.
   const rows = controls.map((control, index) => row(control.field, control, `${key}-${index}`));
@@ -88,6 +87,7 @@ function render({ model, el }) {
     legend,
     help,
     actions,
+    news,
   );
   body.hidden = rows.length === 0;
   el.classList.add("nbagents-form-host");
@@ -98,7 +98,7 @@ function render({ model, el }) {
   let timer = null;
   let allowEmpty = false;
   let ended = false;
-  let focused = false; // Before its controls were disabled, which lets go of the focus.
+  let focused = false; // Before its controls were disabled, which loses the focus.
 
   function busy(on) {
     body.disabled = on;
@@ -184,18 +184,22 @@ function render({ model, el }) {
   }
 
   function buttonsFor(field) {
-    if (field === null) return [h("button", { type: "submit", class: "nb-button nb-primary" }, "Send")];
+    if (field === null) return [pressable("Send", "nb-primary", () => submit())];
     const options = field.kind === "yesno" ? [true, false] : field.options;
-    return options.map((option, index) => {
-      const button = h("button", { type: "button", class: `nb-button nb-choice${field.kind === "yesno" && index === 0 ? " nb-primary" : ""}` }, words(option));
-      button.addEventListener("click", () => submit(option));
-      return button;
-    });
+    // All look the same: to deny must be as easy as to allow.
+    return options.map((option) => pressable(words(option, field), "nb-choice", () => submit(option)));
+  }
+
+  function pressable(label, look, act) {
+    const button = h("button", { type: "button", class: `nb-button ${look}` }, label);
+    forgetting.push(onPress(button, act));
+    return button;
   }
 
   function over(text) {
     if (ended) return;
     ended = share.over = true;
+    settle();
     clearTimeout(timer);
     busy(true);
     status.textContent = "";
@@ -213,8 +217,9 @@ function render({ model, el }) {
       busy(false);
       complain(message.problems);
     } else if (message.kind === "done") {
-      const lost = focused && document.activeElement === document.body;
-      if (lost || form.contains(document.activeElement)) toNotebook(form);
+      // Answered elsewhere, what is being typed here must not become shortcuts of the notebook.
+      if (form.contains(document.activeElement)) document.activeElement.blur();
+      else if (focused && document.activeElement === document.body) toNotebook(form);
       over("");
     }
   }
@@ -232,12 +237,14 @@ function render({ model, el }) {
       }
     });
   }
-  later.addEventListener("click", () => {
-    focused = true;
-    busy(true);
-    model.send({ kind: "later" });
-    timer = setTimeout(() => busy(false), ANSWER_MS);
-  });
+  forgetting.push(
+    onPress(later, () => {
+      focused = true;
+      busy(true);
+      model.send({ kind: "later" });
+      timer = setTimeout(() => busy(false), ANSWER_MS);
+    }),
+  );
   form.addEventListener("keydown", (event) => {
     if (event.isComposing) return;
     const { target, key: pressed } = event;
@@ -248,8 +255,7 @@ function render({ model, el }) {
       const modified = event.ctrlKey || event.metaKey || event.shiftKey;
       if (target.tagName === "TEXTAREA" && !modified) return;
       event.preventDefault();
-      if (decided) buttons[0].focus();
-      else submit();
+      if (!decided) submit(); // A decision is made with its button alone.
     }
   });
   // What is typed here is no shortcut of the notebook.
@@ -264,13 +270,11 @@ function render({ model, el }) {
   const pings = PINGS.map((after) => setTimeout(() => !acknowledged && !share.over && model.send({ kind: "ready" }), after));
 
   if (spec.problem) alert.textContent = spec.problem;
-  requestAnimationFrame(() => {
-    if (!form.isConnected || somebodyTypes()) return;
-    (controls[0]?.main ?? form).focus({ preventScroll: true });
-    form.scrollIntoView({ block: "nearest" });
-  });
+  settle();
+  requestAnimationFrame(() => (news.textContent = `${spec.asker} asks, and waits for your answer.`));
 
   return () => {
+    forgetting.forEach((forget) => forget());
     pings.forEach(clearTimeout);
     clearTimeout(timer);
     share.views -= 1;

@@ -49,7 +49,7 @@ def shown_answer(field: Field, value: Any) -> str:
         case _, None | []:
             return "(nothing)"
         case "yesno", bool():
-            return "Yes" if value else "No"
+            return field.labels[0 if value else 1]
         case "file", dict():
             return _file(value)
         case "files", list():

@@ -172,7 +172,9 @@ async def _fill(field: Field, values: dict[str, Any], reason: str, ask: Ask) -> 
 
 def _prompt(field: Field) -> str:
     hints = [field.help] if field.help else []
-    if hint := _HINTS.get(field.kind):
+    if field.kind == "yesno" and field.labels != ("Yes", "No"):
+        hints.append("y: {}, n: {}".format(*field.labels))
+    elif hint := _HINTS.get(field.kind):
         hints.append(hint)
     if not field.required and field.kind != "password":
         hints.append("optional" if field.default is None else f"Enter for {field.default}")
@@ -186,8 +188,8 @@ async def _understood(field: Field, typed: str) -> Any:
     """Read a line as the form would send it. Raises `UserError` when it means nothing."""
     text = typed.strip()
     match field.kind:
-        case "yesno" if text.lower() in _YES | _NO:
-            return text.lower() in _YES
+        case "yesno" if text.lower() in _YES | _NO | {label.lower() for label in field.labels}:
+            return text.lower() in _YES | {field.labels[0].lower()}
         case "yesno" if text or not field.nullable:
             raise UserError("Please answer y or n.")
         case "choice" if text or not field.nullable:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -35,9 +36,14 @@ class FormWidget(anywidget.AnyWidget):
     """
 
     # A widget is one module.
-    _esm = "".join(
-        (_HERE / name).read_text("utf-8") for name in ("controls.js", "form.js")
-    ).replace('import { controlFor, h, row, words } from "./controls.js";\n', "")
+    _esm = re.sub(
+        r'^import .* from "\./.*";\n',
+        "",
+        "".join(
+            (_HERE / f"{name}.js").read_text("utf-8") for name in ("press", "controls", "form")
+        ),
+        flags=re.MULTILINE,
+    )
     _css = (_HERE / "form.css").read_text("utf-8")
     spec = traitlets.Dict().tag(sync=True)
 

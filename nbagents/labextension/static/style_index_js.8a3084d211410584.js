@@ -1022,7 +1022,7 @@
 }
 .nbagents-form .nb-button:hover:enabled { background: var(--nb-shade); }
 .nbagents-form .nb-button:focus-visible { outline: 2px solid var(--nb-brand); outline-offset: 2px; }
-.nbagents-form .nb-button:disabled { opacity: 0.55; cursor: default; }
+.nbagents-form .nb-button:is(:disabled, [aria-disabled="true"]) { opacity: 0.55; cursor: default; }
 .nbagents-form .nb-primary { border-color: transparent; background: var(--nb-brand); color: #fff; }
 .nbagents-form .nb-primary:hover:enabled { background: var(--nb-brand-strong); }
 .nbagents-form .nb-choice { min-width: 5.5em; }

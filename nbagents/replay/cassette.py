@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import builtins
 import contextlib
-import functools
-import hashlib
-import json
-from collections.abc import Iterable, Iterator, Sequence
+import contextvars
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
-from pydantic_core import from_json, to_json
+from pydantic_core import from_json
 
 from nbagents import errors
 from nbagents.errors import UserError
@@ -29,12 +27,10 @@ from nbagents.events import (
     was_interrupted,
 )
 from nbagents.messages import (
-    EncodedMessages,
     Message,
     ToolCallPart,
-    ToolSpec,
-    message_codec,
 )
+from nbagents.replay.requests import as_json
 
 __all__ = [
     "Cassette",
@@ -42,9 +38,9 @@ __all__ = [
     "RecordedError",
     "RecordedStop",
     "ReplayMiss",
-    "Requests",
     "no_result",
     "play",
+    "play_everywhere",
     "playing",
 ]
 
@@ -91,57 +87,6 @@ class RecordedStop(Exception):
 
 class ReplayMiss(UserError):
     """Something is asked for which no saved run has an answer."""
-
-
-def _hash(*pieces: bytes) -> bytes:
-    made = hashlib.blake2b(digest_size=8)
-    for piece in pieces:
-        made.update(len(piece).to_bytes(8, "little") + piece)
-    return made.digest()
-
-
-def _json(value: Any) -> bytes:
-    plain: Any = from_json(to_json(value, fallback=repr))
-    return json.dumps(plain, sort_keys=True).encode()
-
-
-def _encoded(message: Message) -> bytes:
-    """Hash a message; what it had cost is no part of what is asked."""
-    try:
-        return _hash(message_codec().dump_json(message, exclude={"usage"}, fallback=repr))
-    except ValueError:  # Half a character.
-        return _hash(repr(message.parts).encode("utf-8", "replace"))
-
-
-_of_message = EncodedMessages(_encoded)
-
-
-@functools.lru_cache(maxsize=512)
-def _of_tool(spec: ToolSpec) -> bytes:
-    return _hash(_json((spec.name, spec.description, spec.parameters, spec.examples)))
-
-
-class Requests:
-    """Tells the requests of one run apart by a short text, made of four hashes.
-
-    They are of the model and its settings, the instructions, the tools and the type of the answer,
-    and the conversation.
-    """
-
-    def __init__(
-        self, model: Any, system: str, tools: Iterable[ToolSpec], output: dict[str, Any] | None
-    ) -> None:
-        told = _hash(*map(_of_tool, tools), _json(output))
-        self._head = f"{_hash(_json(model)).hex()}-{_hash(system.encode()).hex()}-{told.hex()}"
-        self._talk = hashlib.blake2b(digest_size=8)
-        self._known = 0
-
-    def after(self, messages: Sequence[Message]) -> str:
-        """Name the request that comes behind these messages, which only ever grow."""
-        for index in range(self._known, len(messages)):
-            self._talk.update(_of_message(messages[index]))
-        self._known = len(messages)
-        return f"{self._head}-{self._talk.hexdigest()}"
 
 
 @dataclass(slots=True)
@@ -325,7 +270,7 @@ def _names(events: Iterable[DurableEvent]) -> tuple[dict[str, str], dict[str, st
 
 def _arguments(args: str) -> bytes:
     try:
-        return _json(from_json(args or "{}"))
+        return as_json(from_json(args or "{}"))
     except ValueError:
         return args.encode()
 
@@ -345,7 +290,7 @@ def _calls(
             if not is_cut or event.run_id in stopped:
                 started = events[start]
                 assert isinstance(started, ToolStarted)
-                key = (names[event.run_id], started.name, _json(started.args))
+                key = (names[event.run_id], started.name, as_json(started.args))
                 inner = tuple(_inside(events[start + 1 : index], started))
                 stop = _why_stopped(events) if is_cut else None
                 changes = tuple(_changes_before(events, index))
@@ -355,7 +300,7 @@ def _calls(
         assert isinstance(started, ToolStarted)
         inner = tuple(_inside(events[index + 1 :], started))
         if inner and isinstance(inner[-1], InputRequested):
-            key = (names[started.run_id], started.name, _json(started.args))
+            key = (names[started.run_id], started.name, as_json(started.args))
             yield key, Played(started.run_id, started.seq, None, (), inner, None)
 
 
@@ -385,14 +330,25 @@ def _changes_before(events: Sequence[DurableEvent], index: int) -> list[StateCha
     return changes
 
 
-_players: list[Cassette] = []
+_playing_here = contextvars.ContextVar[Cassette | None]("nbagents_playing", default=None)
+_playing_everywhere: list[Cassette] = []
 
 
-def play(cassette: Cassette | None) -> None:
-    """Let a cassette answer everything in this process from now on; None ends that."""
-    _players[:] = [cassette] if cassette is not None else []
+@contextlib.contextmanager
+def play(cassette: Cassette) -> Generator[None]:
+    """Let a cassette answer what is run in this block: in this thread or task, and below it."""
+    token = _playing_here.set(cassette)
+    try:
+        yield
+    finally:
+        _playing_here.reset(token)
+
+
+def play_everywhere(cassette: Cassette | None) -> None:
+    """Let a cassette answer everything in this process, as a notebook wants it; None ends that."""
+    _playing_everywhere[:] = [cassette] if cassette is not None else []
 
 
 def playing() -> Cassette | None:
-    """Return what answers just now."""
-    return _players[0] if _players else None
+    """Return the cassette that answers here: that of the innermost `play`, else everybody's."""
+    return _playing_here.get() or next(iter(_playing_everywhere), None)
