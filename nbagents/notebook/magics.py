@@ -34,7 +34,7 @@ from nbagents.notebook.cards import Table, agent_card, agents_table, runs_table
 from nbagents.notebook.document import write_document
 from nbagents.notebook.live import Canvas, canvas_for, watch
 from nbagents.notebook.namespace import Namespace, split
-from nbagents.notebook.prompts import expand
+from nbagents.notebook.prompts import expand, expand_prompt
 from nbagents.notebook.stop import stoppable
 from nbagents.runnable import Run, Runnable, RunStream
 from nbagents.sessions.session import Session
@@ -135,12 +135,12 @@ class AgentMagics(Magics):
         options, prompt = parse(AgentMagics.ask, line)
         if cell is not None:
             prompt = f"{prompt}\n{cell}".strip()
-        prompt = expand(prompt, variables)
-        if not prompt:
+        text, *files = expand_prompt(prompt, variables)
+        if not text:
             raise UsageError(f"What do you want to ask? %ask {options.name} <your question>")
         runnable = self._changed(self.namespace.runnable(options.name), options)
         stream = runnable.stream(
-            prompt,
+            [text, *files] if files else text,
             session=self.session,
             limits=limits_of(runnable.limits, options),
             answers=self.namespace.answers(options.answers),

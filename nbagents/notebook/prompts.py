@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import contextvars
 import functools
-import sys
 from collections.abc import Mapping
 from typing import Any
 
 from jinja2 import StrictUndefined, TemplateSyntaxError, UndefinedError
 from jinja2.exceptions import SecurityError
 from jinja2.sandbox import SandboxedEnvironment
-from pydantic_core import to_json
 
 from nbagents.errors import UserError, unknown_name
+from nbagents.messages import FilePart, TextPart
+from nbagents.tools.rendering import UnreadableError, render
 
-__all__ = ["expand"]
+__all__ = ["expand", "expand_prompt"]
 
-_SAMPLE_ROWS = 5
+_files = contextvars.ContextVar[list[FilePart] | None]("nbagents_prompt_files", default=None)
 
 
 @functools.cache
@@ -34,6 +35,16 @@ def _environment() -> SandboxedEnvironment:
     )
 
 
+def expand_prompt(text: str, variables: Mapping[str, Any]) -> list[str | FilePart]:
+    """Be `expand` for a prompt, in which a value may be a picture or a file, too."""
+    files: list[FilePart] = []
+    token = _files.set(files)
+    try:
+        return [expand(text, variables), *files]
+    finally:
+        _files.reset(token)
+
+
 def expand(text: str, variables: Mapping[str, Any]) -> str:
     """Put the values of `{{ expression }}` into a text; braces of other kinds are text.
 
@@ -44,6 +55,8 @@ def expand(text: str, variables: Mapping[str, Any]) -> str:
         return text
     try:
         return _environment().from_string(text).render(variables)
+    except UserError:
+        raise
     except UndefinedError as error:
         name = str(error).partition("'")[2].partition("'")[0]
         if f"'{name}' is undefined" == str(error):
@@ -61,14 +74,20 @@ def expand(text: str, variables: Mapping[str, Any]) -> str:
 
 
 def _shown(value: object) -> str:
-    """Write a value as a model should read it: a table by its columns and a sample."""
+    """Write a value as a model should read it; a picture is named here, and goes beside the text."""
     if isinstance(value, str):
         return value
-    pandas = sys.modules.get("pandas")
-    if pandas is not None and isinstance(value, pandas.DataFrame):
-        columns = ", ".join(f"{name} ({kind})" for name, kind in value.dtypes.items())
-        sample = value.head(_SAMPLE_ROWS).to_csv(index=False)
-        return f"A table of {len(value)} rows. Columns: {columns}. The first rows:\n{sample}"
-    if isinstance(value, (dict, list, tuple, set)) or hasattr(value, "model_dump"):
-        return to_json(value, fallback=str).decode()
-    return str(value)
+    try:
+        parts = render(value)
+    except UnreadableError as error:
+        raise UserError(f"A {{{{ }}}} in the prompt cannot be read by a model. {error}") from None
+    return "\n".join(part.text if isinstance(part, TextPart) else _beside(part) for part in parts)
+
+
+def _beside(file: FilePart) -> str:
+    files = _files.get()
+    if files is None:
+        raise UserError("A picture or a file can only be in a prompt, not here.")
+    files.append(file)
+    kind = "picture" if file.media_type.startswith("image/") else "file"
+    return f"[{kind} {len(files)}]"

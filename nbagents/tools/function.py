@@ -14,7 +14,7 @@ from typing import Annotated, Any, Generic, Literal, NotRequired, ParamSpec, Typ
 from docstring_parser import parse as parse_docstring
 from pydantic import ConfigDict, Field, PydanticUserError, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
-from pydantic_core import from_json, to_json, to_jsonable_python
+from pydantic_core import to_jsonable_python
 from typing_extensions import TypedDict
 
 from nbagents import _portal
@@ -22,8 +22,9 @@ from nbagents._portal import in_thread, on_main_thread
 from nbagents.context import RunContext
 from nbagents.errors import ToolError, ToolRetry, UserError, redact
 from nbagents.events import ToolProgress
-from nbagents.messages import FilePart, TextPart, ToolSpec
+from nbagents.messages import TextPart, ToolSpec
 from nbagents.tools.base import Tool, ToolResult
+from nbagents.tools.rendering import UnreadableError, render, shorten
 
 __all__ = ["Examples", "FunctionTool", "tool"]
 
@@ -34,7 +35,6 @@ Examples = Sequence[tuple[str, dict[str, Any]]]
 Approve = bool | Callable[..., bool | Awaitable[bool]]
 """Whether a person has to allow a call: always, or as a function of the call's arguments says."""
 
-_LONGEST_RESULT = 100_000
 _LONGEST_TRACEBACK = 20_000
 
 
@@ -99,6 +99,8 @@ class FunctionTool(Tool, Generic[P, R]):
                 return await self._run(ctx, args)
         except ToolError as error:
             return _error(str(error))
+        except UnreadableError as error:
+            return _error(f"{self.spec.name} ran, but what it returned cannot be read. {error}")
         except TimeoutError as error:
             if clock is not None and clock.expired():
                 ctx.cancelled = True
@@ -278,37 +280,11 @@ def _problems(error: ValidationError) -> str:
 
 def _result(value: object) -> ToolResult:
     """Turn whatever a function returns into something that a model can read."""
-    if isinstance(value, ToolResult):
-        return value
-    if isinstance(value, (TextPart, FilePart)):
-        return ToolResult((value,))
-    if isinstance(value, (list, tuple)) and value:
-        items = typing.cast("Sequence[object]", value)
-        if all(isinstance(item, (str, TextPart, FilePart)) for item in items) and any(
-            isinstance(item, FilePart) for item in items
-        ):
-            parts = (TextPart(item) if isinstance(item, str) else item for item in items)
-            return ToolResult(tuple(typing.cast("typing.Iterable[TextPart | FilePart]", parts)))
-    return ToolResult((TextPart(_shortened(_readable(typing.cast("object", value)))),))
-
-
-def _readable(value: object) -> str:
-    if isinstance(value, str):
-        return value
-    text = to_json(value, fallback=str)
-    # What is one text, as a table or a date is, reads badly as a JSON string.
-    return from_json(text) if text.startswith(b'"') else text.decode()
-
-
-def _shortened(text: str) -> str:
-    if len(text) <= _LONGEST_RESULT:
-        return text
-    cut = len(text) - _LONGEST_RESULT
-    return f"{text[:_LONGEST_RESULT]}\n[{cut:,} more characters were left out.]"
+    return value if isinstance(value, ToolResult) else ToolResult(render(value))
 
 
 def _error(message: str) -> ToolResult:
-    return ToolResult((TextPart(redact(_shortened(message))),), is_error=True)
+    return ToolResult((TextPart(redact(shorten(message))),), is_error=True)
 
 
 def _raised(error: BaseException) -> ToolResult:

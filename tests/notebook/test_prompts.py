@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 from pydantic import BaseModel
 
 from nbagents import UserError
-from nbagents.notebook.prompts import expand
+from nbagents.notebook.prompts import expand, expand_prompt
 
 
 class Point(BaseModel):
@@ -48,11 +49,33 @@ def test_structures_are_written_as_json():
     )
 
 
-def test_a_table_is_its_columns_and_a_sample():
-    df = pd.DataFrame({"city": ["Oslo"] * 1000, "n": range(1000)})
+def test_a_short_table_is_sent_whole_with_its_labels():
+    df = pd.DataFrame({"t": [1, 2, 3, 4]}).describe()
     text = expand("{{ df }}", {"df": df})
-    assert text.startswith("A table of 1000 rows. Columns: city (")
-    assert text.count("Oslo") == 5
+    assert text.startswith("A table of 8 rows and 1 column: t (float64).\n,t\ncount,4.0\nmean,2.5")
+    assert text.endswith("\nmax,4.0")
+
+
+def test_a_long_text_of_the_user_is_sent_whole():
+    assert expand("{{ article }}", {"article": "x" * 200_000}) == "x" * 200_000
+
+
+def test_a_figure_goes_beside_the_prompt():
+    figure = Figure()
+    figure.add_subplot().plot([1, 2])
+    text, file = expand_prompt("Describe {{ fig }}, please.", {"fig": figure})
+    assert text == "Describe [picture 1], please."
+    assert (file.media_type, file.data[:4]) == ("image/png", b"\x89PNG")
+
+
+def test_a_figure_cannot_be_in_instructions():
+    with pytest.raises(UserError, match="A picture or a file can only be in a prompt"):
+        expand("{{ fig }}", {"fig": Figure()})
+
+
+def test_what_no_model_can_read_is_an_error():
+    with pytest.raises(UserError, match="the type object has no form that a model can read"):
+        expand("{{ thing }}", {"thing": object()})
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,148 @@
+"""What a model reads of a Python value: text, and files for what can only be seen."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
+from typing import Any, cast
+
+from pydantic_core import from_json, to_json
+
+from nbagents.messages import FilePart, TextPart
+from nbagents.tools.pictures import file_of_bytes, picture
+from nbagents.tools.tables import array_text, table_text
+
+__all__ = ["LONGEST", "UnreadableError", "render", "shorten"]
+
+LONGEST = 30_000
+"""Characters of one value that are sent: about 8,000 tokens."""
+
+Content = tuple[TextPart | FilePart, ...]
+
+_HEAD = 2 / 3
+_LOOKED_AT = 100
+"""Values of a list or a dictionary; longer ones are data, and hold no pictures."""
+
+
+class UnreadableError(TypeError):
+    """A value that no model can read; the message says what to use instead."""
+
+
+def render(value: object, longest: int = LONGEST) -> Content:
+    """Turn any value into text and files.
+
+    A table is written as labeled CSV, an array and plain data as JSON; a figure, an image, or
+    bytes of an image or a PDF become a file. What is longer than `longest` characters is cut in
+    the middle, and says how much is left out. Raises `UnreadableError` for what has no readable form.
+    """
+    if isinstance(value, TextPart | FilePart):
+        return (value,)
+    if isinstance(value, str):
+        return (TextPart(shorten(value, longest)),)
+    if isinstance(value, bytes | bytearray | memoryview):
+        return (_of_bytes(bytes(cast("Any", value)), longest),)
+    if isinstance(value, list | tuple) and _any_stands_alone(cast("Sequence[object]", value)):
+        items = cast("Sequence[object]", value)
+        return tuple(part for item in items for part in render(item, longest))
+    if isinstance(value, Mapping) and _any_stands_alone(cast("Any", value).values()):
+        named = cast("Mapping[object, object]", value).items()
+        return tuple(
+            part for name, item in named for part in (TextPart(f"{name}:"), *render(item, longest))
+        )
+    other = cast("Any", value)
+    if (drawn := _picture(other)) is not None:
+        return (drawn,)
+    text = table_text(other, longest) or array_text(other, longest)
+    return (TextPart(text or shorten(_text(other), longest)),)
+
+
+def shorten(text: str, longest: int = LONGEST) -> str:
+    """Cut a long text in its middle, and say there how much is left out."""
+    if len(text) <= longest:
+        return text
+    first = int(longest * _HEAD)
+    last = longest - first
+    left = len(text) - longest
+    return (
+        f"{text[:first]}\n[{left:,} characters left out here: ask for a part of it]\n{text[-last:]}"
+    )
+
+
+def _any_stands_alone(values: Iterable[object]) -> bool:
+    return any(map(_stands_alone, islice(values, _LOOKED_AT)))
+
+
+def _stands_alone(value: object) -> bool:
+    """Tell whether a value in a list or a dictionary is written on its own, not as JSON."""
+    if isinstance(value, TextPart | FilePart):
+        return True
+    if isinstance(value, str | int | float | bool | list | tuple | dict | None):
+        return False
+    if isinstance(value, bytes):
+        return file_of_bytes(value) is not None
+    return _picture(value) is not None or table_text(value, 0) is not None
+
+
+def _picture(value: object) -> FilePart | None:
+    try:
+        return picture(value)
+    except Exception as error:
+        problem = f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
+        raise UnreadableError(
+            f"This {type(value).__qualname__} could not be drawn as a picture ({problem}). "
+            "Use its data, or FilePart('image/png', data=...)."
+        ) from error
+
+
+def _of_bytes(data: bytes, longest: int) -> TextPart | FilePart:
+    if file := file_of_bytes(data):
+        return file
+    try:
+        return TextPart(shorten(data.decode(), longest))
+    except UnicodeDecodeError:
+        raise UnreadableError(
+            f"{len(data):,} bytes are neither text nor an image nor a PDF. "
+            "Use text, or FilePart(media_type, data=...)."
+        ) from None
+
+
+def _text(value: object) -> str:
+    """Write plain data as JSON; what is one text in JSON, such as a date, without its quotes."""
+    unreadable: list[UnreadableError] = []
+
+    def plain(inner: Any) -> Any:
+        try:
+            return _plain(inner)
+        except UnreadableError as error:
+            unreadable.append(error)
+            raise
+
+    try:
+        text = to_json(value, fallback=plain).decode()
+    except ValueError as error:
+        if unreadable:
+            raise unreadable[0] from None
+        try:  # Slower, and not misled by what claims to be a date, as NaT of pandas does.
+            text = json.dumps(value, default=plain, ensure_ascii=False)
+        except (TypeError, ValueError, RecursionError):
+            kind = type(value).__qualname__
+            message = f"This {kind} cannot be written as JSON: {error}."
+            raise UnreadableError(message) from None
+    return from_json(text) if text.startswith('"') else text
+
+
+def _plain(value: Any) -> Any:
+    """Turn what JSON does not know into what it does: numbers of numpy, arrays, objects with text."""
+    if type(value).__module__.partition(".")[0] == "numpy" and hasattr(value, "tolist"):
+        return value.tolist()
+    if (text := table_text(value, LONGEST)) is not None:
+        return text
+    kind = cast("type[Any]", type(value))
+    if kind.__repr__ is object.__repr__ and kind.__str__ is object.__str__:
+        raise UnreadableError(
+            f"A value of the type {kind.__qualname__} has no form that a model can read. Use text, "
+            "numbers, lists or dictionaries of these, a table, a pydantic model, a figure, an image "
+            "or a FilePart."
+        )
+    return str(value)
