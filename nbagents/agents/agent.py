@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, ClassVar, Generic
+from typing import Any, ClassVar, Generic, cast
 
 from pydantic import TypeAdapter
 from typing_extensions import TypeVar
@@ -182,6 +182,11 @@ class Agent(Runnable[T], Generic[T]):
 
 
 def _as_tool(usable: Usable) -> Tool:
+    method_of: Any = usable
+    if isinstance(method_of, FunctionTool) and method_of.is_unbound:
+        name = cast("Any", method_of).function.__qualname__
+        owner, _, method = name.rpartition(".")
+        raise UserError(f"{name} is a method: give the tool of an object, {owner}(...).{method}.")
     if isinstance(usable, Tool):
         return usable
     if isinstance(usable, Runnable):

@@ -95,4 +95,6 @@ def _finished(call: _Call, seen: set[str]) -> ToolCallPart:
         copy += 1
         call_id = f"{wanted}_{copy}"
     seen.add(call_id)
-    return ToolCallPart(call_id, call.name, "".join(call.args) or "{}")
+    args = "".join(call.args)
+    # Some servers write `null` for a call without arguments.
+    return ToolCallPart(call_id, call.name, "{}" if args.strip() in {"", "null"} else args)

@@ -6,7 +6,7 @@ import asyncio
 import functools
 import inspect
 import typing
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -237,13 +237,14 @@ class _Step(Runnable[Any]):
         """Call the function."""
         function, arguments = self._function, self._declared.arguments(ctx, self._given)
         try:
-            if self._declared.is_async:
-                return _result(await function(**arguments))
-            if self._declared.is_stream:
-                return _result(await _last(ctx, function(**arguments)))
-            if self._declared.is_generator:
-                return _result(await in_thread(lambda: _exhausted(function(**arguments))))
-            return _result(await in_thread(lambda: function(**arguments)))
+            if self._declared.is_async or self._declared.is_stream:
+                value = function(**arguments)
+            else:
+                value = await in_thread(lambda: _exhausted(function(**arguments)))
+            # A wrapper may hide that a function is async.
+            if inspect.isawaitable(value):
+                value = await value
+            return _result(await _last(ctx, value) if inspect.isasyncgen(value) else value)
         except KeyboardInterrupt:  # It would end the loop, and with it the kernel.
             raise asyncio.CancelledError("A node was interrupted") from None
         except SystemExit as error:  # So would this.
@@ -256,9 +257,12 @@ class _Step(Runnable[Any]):
             raise RuntimeError(message) from None
 
 
-def _exhausted(items: Iterable[Any]) -> Any:
+def _exhausted(value: Any) -> Any:
+    """Return the last item of a generator, and anything else as it is."""
+    if not inspect.isgenerator(value):
+        return value
     last: Any = None
-    for last in items:  # noqa: B007 - the last one is the result
+    for last in value:  # noqa: B007 - the last one is the result
         pass
     return last
 

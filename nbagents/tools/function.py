@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import inspect
 import traceback
-import typing
-from collections.abc import Awaitable, Callable, Sequence
+import types
+import warnings
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Annotated, Any, Generic, Literal, NotRequired, ParamSpec, TypeVar, overload
+from typing import Any, Generic, Literal, ParamSpec, TypeGuard, TypeVar, cast, overload
 
-from docstring_parser import parse as parse_docstring
-from pydantic import ConfigDict, Field, PydanticUserError, TypeAdapter, ValidationError
-from pydantic.fields import FieldInfo
+from pydantic import ValidationError
 from pydantic_core import to_jsonable_python
-from typing_extensions import TypedDict
 
 from nbagents import _portal
 from nbagents._portal import in_thread, on_main_thread
@@ -23,8 +22,10 @@ from nbagents.context import RunContext
 from nbagents.errors import ToolError, ToolRetry, UserError, redact
 from nbagents.events import ToolProgress
 from nbagents.messages import TextPart, ToolSpec
+from nbagents.tools import signature as signatures
 from nbagents.tools.base import Tool, ToolResult
 from nbagents.tools.rendering import UnreadableError, render, shorten
+from nbagents.tools.signature import Signature, description_of, read_signature
 
 __all__ = ["Examples", "FunctionTool", "tool"]
 
@@ -36,6 +37,7 @@ Approve = bool | Callable[..., bool | Awaitable[bool]]
 """Whether a person has to allow a call: always, or as a function of the call's arguments says."""
 
 _LONGEST_TRACEBACK = 20_000
+_OWN_FILES = {__file__, _portal.__file__, signatures.__file__}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,14 +52,13 @@ class FunctionTool(Tool, Generic[P, R]):
     """A function that a model may call. It can still be called as the function that it is."""
 
     def __init__(
-        self, function: Callable[P, R], spec: ToolSpec, adapter: TypeAdapter[Any], options: _Options
+        self, function: Callable[P, R], spec: ToolSpec, signature: Signature, options: _Options
     ) -> None:
         self.function = function
         self.spec = spec
-        self._adapter = adapter
+        self._signature = signature
         self._options = options
         self.is_idempotent = options.idempotent
-        self._context_name = _context_parameter(function)
         self.__doc__ = function.__doc__
         self.__name__ = spec.name
 
@@ -68,10 +69,22 @@ class FunctionTool(Tool, Generic[P, R]):
     def __repr__(self) -> str:
         return f"<tool {self.spec.name}{inspect.signature(self.function)}>"
 
+    def __get__(self, instance: object, owner: type | None = None) -> FunctionTool[..., R]:
+        """Be the method of an object, where the function was defined in a class."""
+        if instance is None or self._signature.instance is None:
+            return self
+        bound = types.MethodType(self.function, instance)
+        return FunctionTool(bound, self.spec, self._signature.of_object(), self._options)
+
+    @property
+    def is_unbound(self) -> bool:
+        """Tell whether it is a method that belongs to no object yet, so that nobody can call it."""
+        return self._signature.instance is not None
+
     def parse(self, args: str) -> dict[str, Any]:
         """Check the arguments and turn them into the annotated types."""
         try:
-            return self._adapter.validate_json(args or "{}")
+            return self._signature.adapter.validate_json(args or "{}")
         except ValidationError as error:
             raise ToolRetry(_problems(error)) from None
         except Exception as error:
@@ -91,8 +104,8 @@ class FunctionTool(Tool, Generic[P, R]):
 
     async def call(self, ctx: RunContext, args: dict[str, Any]) -> ToolResult:
         """Run the function; what it raises becomes an error result."""
-        if self._context_name is not None:
-            args = {**args, self._context_name: ctx}
+        if self._signature.context is not None:
+            args = {**args, self._signature.context: ctx}
         clock: asyncio.Timeout | None = None
         try:
             async with ctx.timeout(self._options.timeout) as clock:
@@ -120,18 +133,39 @@ class FunctionTool(Tool, Generic[P, R]):
 
     async def _run(self, ctx: RunContext, args: dict[str, Any]) -> ToolResult:
         function: Callable[..., Any] = self.function
-        if inspect.isasyncgenfunction(function):
-            last: object = None
-            async with aclosing(function(**args)) as items:
-                async for last in items:
-                    progress = to_jsonable_python(last, fallback=repr)
-                    await ctx.emit(ToolProgress(ctx.call_id or "", progress))
-            return _result(last)
-        if inspect.iscoroutinefunction(function):
-            return _result(await function(**args))
-        if self._options.thread == "main":
-            return _result(await on_main_thread(lambda: function(**args)))
-        return await in_thread(lambda: _result(function(**args)))
+
+        def call() -> Any:
+            return self._signature.call(function, args)
+
+        def call_and_render() -> Any:
+            value = call()
+            # A wrapper may hide that a function is async: what it returns is awaited on the loop.
+            return value if inspect.isawaitable(value) or _is_stream(value) else _result(value)
+
+        if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
+            value = call()
+        elif self._options.thread == "main":
+            value = await on_main_thread(call_and_render)
+        else:
+            value = await in_thread(call_and_render)
+        if inspect.isawaitable(value):
+            value = await value
+        if _is_stream(value):
+            value = await self._last(ctx, value)
+        return _result(value)
+
+    async def _last(self, ctx: RunContext, items: AsyncGenerator[object]) -> object:
+        """Report each item as progress, and return the last one."""
+        last: object = None
+        async with aclosing(items):
+            async for last in items:
+                progress = to_jsonable_python(last, fallback=repr)
+                await ctx.emit(ToolProgress(ctx.call_id or "", progress))
+        return last
+
+
+def _is_stream(value: object) -> TypeGuard[AsyncGenerator[object]]:
+    return inspect.isasyncgen(value)
 
 
 @overload
@@ -174,99 +208,32 @@ def tool(
     """
 
     def make(function: Callable[..., Any]) -> FunctionTool[..., Any]:
-        if not inspect.isroutine(function):
+        if isinstance(function, staticmethod):
+            function = cast("Callable[..., Any]", function.__func__)
+        whole: Any = function
+        named: Any = whole.func if isinstance(whole, functools.partial) else whole
+        if not inspect.isroutine(named):
             raise UserError(f"A tool is a function, not {function!r}: write one that calls it.")
-        adapter, schema = _arguments(function)
-        spec = ToolSpec(
-            name or function.__name__,
-            description or _description(function),
-            schema,
-            tuple(examples),
-        )
+        own = name or named.__name__
+        signature = read_signature(function, own)
+        if lacking := _lacking(named, description, signature):
+            warnings.warn(f"The tool {own!r} {lacking}; the model has to guess.", stacklevel=2)
+        about = description or description_of(function, own)
+        spec = ToolSpec(own, about, signature.schema, tuple(examples))
         options = _Options(thread=thread, timeout=timeout, approve=approve, idempotent=idempotent)
-        return FunctionTool(function, spec, adapter, options)
+        return FunctionTool(function, spec, signature, options)
 
     return make if function is None else make(function)
 
 
-def _hints(function: Callable[..., Any]) -> dict[str, Any]:
-    try:
-        return typing.get_type_hints(function, include_extras=True)
-    except NameError as error:
-        message = f"The tool {function.__name__!r} has an annotation that is not defined: {error}."
-        raise UserError(message) from None
-
-
-def _context_parameter(function: Callable[..., Any]) -> str | None:
-    return next((name for name, hint in _hints(function).items() if hint is RunContext), None)
-
-
-def _arguments(function: Callable[..., Any]) -> tuple[TypeAdapter[Any], dict[str, Any]]:
-    """Make the codec of a call, and its schema.
-
-    It is a typed dictionary, so that any name will do for a parameter.
-    """
-    hints = _hints(function)
-    told = {p.arg_name: p.description for p in parse_docstring(function.__doc__ or "").params}
-    fields: dict[str, Any] = {}
-    for name, parameter in inspect.signature(function).parameters.items():
-        hint = hints.get(name, Any)
-        if hint is RunContext:
-            continue
-        if parameter.kind not in {parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY}:
-            message = f"The tool {function.__name__!r} may not have the parameter {parameter}: a model names every argument."
-            raise UserError(message)
-        default = parameter.default
-        if isinstance(default, FieldInfo):
-            hint = Annotated[hint, default]
-        if told.get(name) and not _is_described(hint):
-            hint = Annotated[hint, Field(description=told[name])]
-        if default is not parameter.empty and not isinstance(default, FieldInfo):
-            extra: dict[str, Any] = {"default": to_jsonable_python(default, fallback=repr)}
-            hint = NotRequired[Annotated[hint, Field(json_schema_extra=extra)]]
-        fields[name] = hint
-    arguments = TypedDict(function.__name__, fields)  # pyright: ignore[reportArgumentType,reportUnknownVariableType,reportGeneralTypeIssues]
-    arguments.__pydantic_config__ = ConfigDict(extra="forbid", arbitrary_types_allowed=False)  # pyright: ignore[reportAttributeAccessIssue,reportUnknownMemberType]
-    try:
-        adapter: TypeAdapter[Any] = TypeAdapter(arguments)  # pyright: ignore[reportUnknownArgumentType]
-        return adapter, _schema(adapter)
-    except PydanticUserError as error:
-        message = f"The tool {function.__name__!r} cannot be described to a model: {error.message}"
-        raise UserError(message) from None
-
-
-def _is_described(hint: Any) -> bool:
-    return any(getattr(extra, "description", None) for extra in getattr(hint, "__metadata__", ()))
-
-
-def _schema(adapter: TypeAdapter[Any]) -> dict[str, Any]:
-    """Write the schema without the titles, which cost tokens and say nothing new."""
-    schema = adapter.json_schema()
-    _drop_titles(schema)
-    schema.setdefault("properties", {})
-    return schema
-
-
-def _drop_titles(schema: Any) -> None:
-    if isinstance(schema, list):
-        for item in typing.cast("list[Any]", schema):
-            _drop_titles(item)
-    elif isinstance(schema, dict):
-        known = typing.cast("dict[str, Any]", schema)
-        if isinstance(known.get("title"), str):
-            del known["title"]
-        for key, value in known.items():
-            if key == "properties":
-                for inner in value.values():
-                    _drop_titles(inner)
-            elif key not in {"default", "enum", "const", "examples"}:
-                _drop_titles(value)
-
-
-def _description(function: Callable[..., Any]) -> str:
-    doc = parse_docstring(function.__doc__ or "")
-    parts = (doc.short_description, doc.long_description)
-    return "\n".join(part for part in parts if part) or function.__name__.replace("_", " ")
+def _lacking(function: Callable[..., Any], description: str | None, signature: Signature) -> str:
+    """Say what a model is not told about a tool."""
+    lacking: list[str] = []
+    if not description and not function.__doc__:
+        lacking.append("has no docstring")
+    if signature.untyped:
+        lacking.append(f"has no type for {', '.join(signature.untyped)}")
+    return " and ".join(lacking)
 
 
 def _problems(error: ValidationError) -> str:
@@ -290,7 +257,7 @@ def _error(message: str) -> ToolResult:
 def _raised(error: BaseException) -> ToolResult:
     """Tell the model the error, and keep the traceback, from the tool's own code on, for people."""
     frames = error.__traceback__
-    while frames is not None and frames.tb_frame.f_code.co_filename in {__file__, _portal.__file__}:
+    while frames is not None and frames.tb_frame.f_code.co_filename in _OWN_FILES:
         frames = frames.tb_next
     lines = traceback.format_exception(type(error), error, frames)
     told = _error(f"{type(error).__name__}: {error}")
