@@ -15,10 +15,9 @@ NbAgentsError
 """
 
 import difflib
-import os
-import re
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
+
+from nbagents.redaction import redact
 
 __all__ = [
     "Cancelled",
@@ -34,72 +33,22 @@ __all__ = [
     "ToolRetry",
     "UserError",
     "did_you_mean",
-    "known_secrets",
-    "may_hold_secret",
-    "redact",
     "unknown_name",
 ]
 
-# `PWD` and `OLDPWD` are folders.
-_SECRET_NAME = re.compile(
-    r"(?!(?:OLD)?PWD$).*(?:KEY|TOKEN|SECRET|PASSWORD|PASSWD|PWD|_PASS|CREDENTIAL)S?$"
-    r"|AWS_BEARER_TOKEN_",
-    re.IGNORECASE,
-)
-# `hf_hub_download` and `pk_customer_id` are names: after an underscore a key has a digit, the star
-# of a vendor that hid some of it, or a long run of letters.
-_SECRET_SHAPE = re.compile(
-    r"\b(?:sk|pk|rk|xai|gsk|hf|ghp|gho|glpat|xox[abprs])"
-    r"(?:-|_(?=[A-Za-z._-]*[0-9*]|[A-Za-z]{20}))[A-Za-z0-9*._-]{6,}"
-    r"|\b(?:AKIA|ASIA)[A-Z0-9]{12,}"
-    r"|(?i:(?<=bearer )[A-Za-z0-9._~+/-]{8,}=*)"
-)
-# Where it stands in JSON, the letter of an escape such as `\n` may be glued to it.
-_SECRET_HINT = re.compile(
-    r"(?=[sprxghAbB])"  # Most characters are none of these, which is seen at once.
-    r"(?:(?:sk|pk|rk|xai|gsk|hf|ghp|gho|glpat|xox[abprs])(?:-|_)[A-Za-z0-9*._-]{6}"
-    r"|(?:AKIA|ASIA)[A-Z0-9]{12}|(?i:bearer ))"
-)
-_WINDOW, _LONGEST_HINT = 50_000, 32
-_SHORTEST_SECRET = 8
 _LISTED_NAMES = 12
 
 
-def redact(text: str, *secrets: str | None) -> str:
-    """Replace every key in `text` by `[redacted]`.
-
-    A key is one of `secrets`, the value of an environment variable named like a key, or a
-    string in the shape of a known vendor's key.
-    """
-    known = [*known_secrets(), *(secret for secret in secrets if secret)]
-    for value in sorted(known, key=len, reverse=True):
-        if len(value) >= _SHORTEST_SECRET:
-            text = text.replace(value, "[redacted]")
-    return _SECRET_SHAPE.sub("[redacted]", text)
-
-
-def known_secrets(shortest: int = _SHORTEST_SECRET) -> set[str]:
-    """Return the values of the environment variables that are named like a key."""
-    values = (os.environ.get(name, "") for name in os.environ if _is_secret(name))
-    return {value for value in values if len(value) >= shortest}
-
-
-@lru_cache(1000)
-def _is_secret(name: str) -> bool:
-    return _SECRET_NAME.match(name) is not None
-
-
-def may_hold_secret(text: str) -> bool:
-    """Tell quickly whether there may be something in the shape of a key in it; JSON or plain."""
-    starts = range(0, len(text), _WINDOW)  # In pieces, as a search lets no other thread run.
-    return any(_SECRET_HINT.search(text, at, at + _WINDOW + _LONGEST_HINT) for at in starts)
-
-
 class NbAgentsError(Exception):
-    """The root of all errors raised by nbagents."""
+    """The root of all errors raised by nbagents; a message never has a key in it."""
 
     run: object | None = None
     """The `Run` that this error ended, when there was one."""
+    retryable = False
+    """True when the same request may succeed later."""
+
+    def __init__(self, *args: object) -> None:
+        super().__init__(*(redact(arg) if isinstance(arg, str) else arg for arg in args))
 
     def _render_traceback_(self) -> list[str]:
         """Be one line in a notebook: what is wrong is outside of the code."""
@@ -126,13 +75,13 @@ class ModelError(NbAgentsError):
         retryable: bool = False,
         retry_after: float | None = None,
     ) -> None:
-        self.message = redact(message)
+        super().__init__(message)
+        self.message: str = self.args[0]
         self.provider = provider
         self.status = status
         self.request_id = redact(request_id) if request_id else None
         self.retryable = retryable
         self.retry_after = retry_after
-        super().__init__(self.message)
 
     def __str__(self) -> str:
         status = f" (HTTP {self.status})" if self.status else ""
@@ -202,4 +151,4 @@ def unknown_name(kind: str, name: str, known: Iterable[str]) -> UserError:
     listed = (
         f" Known: {', '.join(names[:12])}{', ...' if len(names) > 12 else ''}." if names else ""
     )
-    return UserError(redact(f"There is no {kind} {name!r}.{hint}{listed}"))
+    return UserError(f"There is no {kind} {name!r}.{hint}{listed}")

@@ -13,7 +13,7 @@ from pydantic import AfterValidator, TypeAdapter, ValidationError
 from pydantic.errors import PydanticUserError
 from pydantic_core import to_json, to_jsonable_python
 
-from nbagents.errors import UserError, redact
+from nbagents.errors import UserError
 from nbagents.events import InputRequested
 
 __all__ = [
@@ -158,7 +158,7 @@ class OpenQuestion:
                 for problem in error.errors(include_url=False, include_context=False)
             )
             message = f"The answer to {self.id} ({self.prompt!r:.60}) does not fit. {problems}"
-            raise UserError(redact(message)) from None
+            raise UserError(message) from None
 
     def recorded(self, answer: Any) -> Any:
         """Turn an answer as the record has it into the type that is asked for.

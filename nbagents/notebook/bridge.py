@@ -48,7 +48,7 @@ from nbagents.notebook.wire import (
 from nbagents.questions import OpenQuestion
 from nbagents.runnable import Run, RunStream
 from nbagents.sessions.address import default_store
-from nbagents.sessions.records import encode
+from nbagents.sessions.records import encode, without_keys
 
 __all__ = ["Bridge", "Feed", "UnderWay", "row_of"]
 
@@ -323,7 +323,8 @@ class Feed:
             self._has_picture = True
             self._bridge.say(self.document())
         else:
-            self._bridge.say(_plain(Events(self._stream.run.run_id, tuple(joined(new)))))
+            events = tuple(without_keys(event) for event in joined(new))
+            self._bridge.say(_plain(Events(self._stream.run.run_id, events)))
 
 
 def _plain(message: Any) -> dict[str, Any]:

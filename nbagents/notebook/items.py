@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from nbagents.events import InputReceived, InputRequested
 from nbagents.messages import ZERO_USAGE, FilePart, ToolResultPart, Usage
+from nbagents.redaction import redact
 
 __all__ = [
     "FileItem",
@@ -32,13 +33,15 @@ class TextItem:
 
     thinking: bool = False
     pieces: list[str] = field(default_factory=list)
+    _shown: str | None = None
 
     @property
     def text(self) -> str:
-        """All of it so far."""
-        if len(self.pieces) > 1:
+        """All of it so far, without the keys that its pieces make together."""
+        if self._shown is None or len(self.pieces) > 1:
             self.pieces[:] = ["".join(self.pieces)]
-        return self.pieces[0] if self.pieces else ""
+            self._shown = redact(self.pieces[0])
+        return self._shown
 
 
 @dataclass(slots=True)

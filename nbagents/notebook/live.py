@@ -32,6 +32,7 @@ from nbagents.notebook.text import draw_markdown, draw_plain, header
 from nbagents.notebook.values import pretty
 from nbagents.notebook.view import RunView
 from nbagents.notebook.wire import RUN_MIME
+from nbagents.redaction import redact
 from nbagents.runnable import Run, RunStream
 from nbagents.topology import Topology
 
@@ -257,7 +258,7 @@ class TerminalCanvas:
                 self._print(f"[{source} hands over to {target}: {reason}]\n", own_line=True)
             case TextDelta(text=text):
                 self._streamed.add(event.run_id)
-                self._say(event.run_id, text)
+                self._say(event.run_id, redact(text))
             case MessageFinished(message=message) if message.text:
                 if event.run_id not in self._streamed:  # It was said before the run was cut off.
                     self._say(event.run_id, message.text)
@@ -322,9 +323,9 @@ async def watch(
     try:
         async with stream:
             async for event in stream:
-                view.apply(event)
+                shown = view.apply(event)
                 for canvas in canvases:
-                    canvas.touch(event)
+                    canvas.touch(shown)
     finally:
         for event in stream.rest():
             view.apply(event)
@@ -339,7 +340,8 @@ async def watch(
 
 def how_to_go_on(run: Run[Any]) -> str:
     """Say how a run that waits is resumed in the next cell, where `_` is the run."""
-    return " ".join([*run.problems, run.how_to_go_on.replace("await run.", "await _.")]).strip()
+    told = " ".join([*run.problems, run.how_to_go_on.replace("await run.", "await _.")])
+    return redact(told.strip())
 
 
 def show_run(run: Run[Any]) -> None:

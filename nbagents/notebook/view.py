@@ -44,6 +44,7 @@ from nbagents.notebook.items import (
     ToolStatus,
 )
 from nbagents.notebook.states import States
+from nbagents.sessions.records import without_keys
 from nbagents.topology import Topology
 
 __all__ = ["RunView"]
@@ -76,15 +77,19 @@ class RunView:
         for event in events:
             self.apply(event)
 
-    def apply(self, event: Event) -> None:
-        """Take the next event."""
+    def apply(self, event: Event) -> Event:
+        """Take the next event, and return it without any key, as it may be shown.
+
+        Deltas are returned as they are: a key may be in several, so their text is searched whole.
+        """
+        if not isinstance(event, (TextDelta, ThinkingDelta)):
+            event = without_keys(event)
         if isinstance(event, RunStarted):
             self._open(event)
-            return
-        node = self._nodes.get(event.run_id)
-        if node is not None:
+        elif (node := self._nodes.get(event.run_id)) is not None:
             self._fold(node, event)
             self._last_at = event.at or self._last_at
+        return event
 
     def _fold(self, node: RunNode, event: Event) -> None:
         match event:

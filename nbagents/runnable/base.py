@@ -13,7 +13,7 @@ from pydantic_core import from_json
 
 from nbagents._portal import portal
 from nbagents.context import RunContext
-from nbagents.errors import LimitReached, NbAgentsError, SessionError, ToolRetry, UserError, redact
+from nbagents.errors import LimitReached, NbAgentsError, SessionError, ToolRetry, UserError
 from nbagents.events import (
     DurableEvent,
     RunCancelled,
@@ -27,6 +27,7 @@ from nbagents.messages import Message, TextPart, ToolSpec, user_message
 from nbagents.past import Past
 from nbagents.questions import Answers, Question
 from nbagents.record import Record
+from nbagents.redaction import redact
 from nbagents.replay import RecordedError, playing
 from nbagents.runnable.given import Input, conversation
 from nbagents.runnable.retrace import changes, check_ways, loose_files, recordable, restored
@@ -392,5 +393,4 @@ class RunnableTool(Tool):
         return ToolResult(result.parts)
 
     def _failure(self, problem: str) -> ToolResult:
-        text = redact(f"{self.spec.name} failed: {problem}")
-        return ToolResult((TextPart(text),), is_error=True)
+        return ToolResult((TextPart(redact(f"{self.spec.name} failed: {problem}")),), is_error=True)

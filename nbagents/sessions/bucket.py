@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from nbagents._optional import require
-from nbagents.errors import SessionError, redact
+from nbagents.errors import SessionError
+from nbagents.redaction import remember_credentials
 
 __all__ = ["AT_ONCE", "TRIES", "Bucket"]
 
@@ -156,10 +157,7 @@ class Bucket:
 
     def _explained(self, key: str, codes: list[str], message: str) -> SessionError:
         """Make the error for what went wrong: its code, then broader ones, and its message."""
-        signer = getattr(self._client, "_request_signer", None)
-        known = getattr(signer, "_credentials", None)
-        secrets = [getattr(known, part, None) for part in ("secret_key", "token", "access_key")]
-        cause = redact(message.rstrip("."), *secrets)
+        cause = message.rstrip(".")
         fix = next((_FIXES[code] for code in codes if code in _FIXES), "Its code tells more.")
         return SessionError(f"{self.at(key)}: {cause} ({codes[0]}). {fix}")
 
@@ -172,5 +170,7 @@ class Bucket:
                     max_pool_connections=AT_ONCE,
                     retries={"mode": "standard", "total_max_attempts": TRIES},
                 )
-                self._client = require("boto3", "s3").Session().client("s3", config=config)
+                session = require("boto3", "s3").Session()
+                self._client = session.client("s3", config=config)
+                remember_credentials(session)
             return self._client

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from weakref import WeakValueDictionary
 
 from nbagents._portal import background_loop, in_loop
-from nbagents.errors import SessionCorrupt, SessionError, redact
+from nbagents.errors import SessionCorrupt, SessionError
 from nbagents.events import DurableEvent, RunStarted
 from nbagents.sessions.base import SessionStore, conflict
 from nbagents.sessions.records import Redact, decode, encode, no_collection
@@ -142,7 +142,7 @@ class Log:
             self._failure = error
         # Whatever the hook for redaction raises, `sys.exit` too: many wait for the end of this.
         except BaseException as error:  # noqa: BLE001
-            problem = redact(f"{type(error).__name__}: {error}")
+            problem = f"{type(error).__name__}: {error}"
             self._failure = SessionError(f"{self.where} could not be written down. {problem}")
         if self._failure is not None:
             forget(self)
@@ -174,7 +174,7 @@ class Log:
         except SessionError:
             raise
         except Exception as error:
-            problem = redact(f"{type(error).__name__}: {error}")
+            problem = f"{type(error).__name__}: {error}"
             raise SessionError(f"{self.where} could not be {verb}. {problem}") from error
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import gc
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from operator import attrgetter
@@ -13,10 +12,11 @@ from typing import Annotated, Any, cast
 from pydantic import Discriminator, TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError, from_json, to_json
 
-from nbagents.errors import SessionCorrupt, known_secrets, may_hold_secret, redact
-from nbagents.events import DurableEvent, event_codec
+from nbagents.errors import SessionCorrupt
+from nbagents.events import DurableEvent, Event, event_codec
+from nbagents.redaction.cleaner import Cleaner
 
-__all__ = ["Redact", "decode", "encode", "no_collection"]
+__all__ = ["Redact", "decode", "encode", "no_collection", "without_keys"]
 
 Redact = Callable[[DurableEvent], DurableEvent]
 """Changes an event before it is stored; the run itself goes on with the event as it was."""
@@ -26,15 +26,20 @@ _HEAD, _TAIL = b'{"v":1,"n":%d,"events":[', b"]}\n"
 # So long the interpreter may be held up by one call.
 _CHUNK = 100_000
 _run_id_of = attrgetter("run_id")
-_LONGEST_WORD = 2_000
 _MANY_OBJECTS = 5_000
 
 
 def encode(events: Sequence[tuple[DurableEvent, Redact | None]], number: int = 1) -> bytes:
-    """Write events as record `number`, without any key that is known or looks like one."""
-    secrets = [to_json(secret)[1:-1].decode() for secret in known_secrets()]
-    texts = (_encoded(_changed(event, hook), secrets) for event, hook in events)
+    """Write events as record `number`, without any key."""
+    texts = _without_keys([_dumped(_changed(event, hook)) for event, hook in events])
     return _HEAD % number + b",".join(texts) + _TAIL
+
+
+def without_keys(event: Event) -> Event:
+    """Return an event without any key, as it is stored."""
+    text = _dumped(event)
+    [cleaned] = _without_keys([text])
+    return event if cleaned is text else event_codec().validate_json(cleaned)
 
 
 def _changed(event: DurableEvent, hook: Redact | None) -> DurableEvent:
@@ -47,51 +52,46 @@ def _changed(event: DurableEvent, hook: Redact | None) -> DurableEvent:
     return changed
 
 
-def _encoded(event: DurableEvent, secrets: Sequence[str]) -> bytes:
+def _dumped(event: Event) -> bytes:
     try:
         # Each field that may be None is so by default.
-        text = event_codec().dump_json(event, exclude_none=True, fallback=repr)
+        return event_codec().dump_json(event, exclude_none=True, fallback=repr)
     except (PydanticSerializationError, UnicodeError):
-        plain = event_codec().dump_python(event)
-        return to_json(_cleaned(plain), bytes_mode="base64", fallback=repr)
-    known = text.decode()
-    suspect = may_hold_secret(known) or any(secret in known for secret in secrets)
-    if suspect or '"type":"file"' in known:
-        return to_json(_cleaned(from_json(text)))
-    return text
+        plain = _encodable(event_codec().dump_python(event))
+        return to_json(plain, bytes_mode="base64", fallback=repr)
 
 
-def _cleaned(value: Any) -> Any:
-    """Take keys out of all texts, and what is no Unicode; the bytes of files stay as they are."""
+def _encodable(value: Any) -> Any:
+    """Replace what is not Unicode, such as half a character, in all texts."""
     if isinstance(value, str):
-        text = value.encode("utf-8", "replace").decode()
-        return text if _is_data(text) else redact(text)
+        return value.encode("utf-8", "replace").decode()
     if isinstance(value, dict):
         known = cast("dict[Any, Any]", value)
-        kept = {"data"} if known.get("type") == "file" else set[str]()
-        cleaned = {
-            _cleaned(key): item if key in kept else _cleaned(item) for key, item in known.items()
-        }
-        if kept and isinstance(known.get("data"), str):
-            cleaned["data"] = _cleaned_file(known["data"])
-        return cleaned
+        return {_encodable(key): _encodable(item) for key, item in known.items()}
     if isinstance(value, (list, tuple)):
-        return [_cleaned(item) for item in cast("Sequence[Any]", value)]
+        return [_encodable(item) for item in cast("Sequence[Any]", value)]
     return value
 
 
-def _cleaned_file(data: str) -> str:
-    """Take keys out of a file that is a text, such as `.env`; any other stays as it is."""
-    try:
-        text = urlsafe_b64decode(data).decode()
-    except ValueError:
-        return data
-    return urlsafe_b64encode(redact(text).encode()).decode()
+def _without_keys(texts: list[bytes]) -> list[bytes]:
+    """Clean the JSON of events; what a name gives away in one of them is a key in all."""
+    known: frozenset[str] = frozenset()
+    while True:
+        cleaner = Cleaner(known)
+        texts = [_cleaned(text, cleaner) for text in texts]
+        if cleaner.values <= known:
+            return texts
+        known = known.union(cleaner.values)
 
 
-def _is_data(text: str) -> bool:
-    """Tell bytes in base64 from text: by chance, they too hold what looks like a key."""
-    return len(text) > _LONGEST_WORD and not any(char.isspace() for char in text[:_LONGEST_WORD])
+def _cleaned(text: bytes, cleaner: Cleaner) -> bytes:
+    told = text.decode()
+    # The bytes of a file hide what is in them.
+    if not (cleaner.suspects(told) or '"type":"file"' in told):
+        return text
+    found = len(cleaner.found)
+    value = cleaner.json(from_json(text))
+    return text if len(cleaner.found) == found else to_json(value)
 
 
 @functools.cache

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from nbagents._portal import off_loop
-from nbagents.errors import SessionConflict, SessionCorrupt, SessionError, UserError, redact
+from nbagents.errors import SessionConflict, SessionCorrupt, SessionError, UserError
 from nbagents.events import DurableEvent, EdgeTaken, InputRequested
 from nbagents.limits import Limits
 from nbagents.messages import Message, Usage
@@ -166,7 +166,7 @@ class Session:
         try:
             record = encode([(event, self._redact) for event in events])
         except Exception as error:
-            problem = redact(f"{type(error).__name__}: {error}")
+            problem = f"{type(error).__name__}: {error}"
             raise SessionError(f"The branch {id!r} could not be written down. {problem}") from error
         try:
             await self.store.append(branch.id, 0, record)

@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from nbagents.context import RunContext
-from nbagents.errors import LimitReached, UserError, redact
+from nbagents.errors import LimitReached, UserError
 from nbagents.events import EdgeTaken
 from nbagents.limits import Limits
 from nbagents.messages import Message
+from nbagents.redaction import redact
 from nbagents.replay import RecordedError
 from nbagents.runnable import Result, Runnable, call
 from nbagents.teams.conditions import Condition, Outcome

@@ -19,9 +19,10 @@ from pydantic_core import to_jsonable_python
 from nbagents import _portal
 from nbagents._portal import in_thread, on_main_thread
 from nbagents.context import RunContext
-from nbagents.errors import ToolError, ToolRetry, UserError, redact
+from nbagents.errors import ToolError, ToolRetry, UserError
 from nbagents.events import ToolProgress
 from nbagents.messages import TextPart, ToolSpec
+from nbagents.redaction import redact
 from nbagents.tools import signature as signatures
 from nbagents.tools.base import Tool, ToolResult
 from nbagents.tools.rendering import UnreadableError, render, shorten
@@ -88,7 +89,7 @@ class FunctionTool(Tool, Generic[P, R]):
         except ValidationError as error:
             raise ToolRetry(_problems(error)) from None
         except Exception as error:
-            problem = redact(f"{type(error).__name__}: {error}")
+            problem = f"{type(error).__name__}: {error}"
             raise ToolRetry(f"The arguments do not fit: {problem}") from error
 
     async def needs_approval(self, args: dict[str, Any]) -> bool:

@@ -22,11 +22,11 @@ from nbagents.notebook import commands
 from nbagents.notebook.live import saved
 from nbagents.notebook.page import make_page
 from nbagents.notebook.pictures import picture_bundle
-from nbagents.notebook.secrets import MARK
 from nbagents.notebook.share import open_notebook, share
 from nbagents.notebook.view import RunView
 from nbagents.notebook.wire import PICTURE_MIME, RUN_MIME
-from tests.notebook.test_secrets import HARMLESS
+from nbagents.redaction import MARK
+from tests.redaction.test_cleaner import HARMLESS
 
 DICE = random.Random(7)
 
@@ -323,7 +323,9 @@ def test_a_key_that_only_the_page_would_have_stops_it_too(tmp_path, monkeypatch)
     path = written(tmp_path / "n.ipynb", v4.new_markdown_cell("![a](a.svg)"))
     with NotebookNotary() as notary:
         notary.sign(nbformat.read(path, as_version=4))
-    with pytest.raises(UserError, match=r"not written: github pat.*from cell 1, as .*image beside"):
+    with pytest.raises(
+        UserError, match=r"not written: a GitHub token.*from cell 1, as .*image beside"
+    ):
         share(path, redact=True)
     assert not list(tmp_path.glob("*.shared.*"))
 
@@ -374,7 +376,7 @@ def test_a_terminal_shares_and_ends_with_1_when_it_may_not(tmp_path):
     command = [sys.executable, "-m", "nbagents", "share", str(path)]
     refused = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
     assert (refused.returncode, refused.stdout) == (1, "")
-    assert "github pat" in refused.stderr
+    assert "a GitHub token" in refused.stderr
     assert key not in refused.stderr
     done = subprocess.run(
         [*command, "--redact"], check=False, capture_output=True, text=True, timeout=60
@@ -392,7 +394,7 @@ def test_the_command_shares_what_is_open_and_says_from_when_it_is(tmp_path, monk
     assert "later changes are not in it" in told
     assert str(tmp_path) not in told
     written(tmp_path / "other.ipynb", code(f"login('ghp_{some(36)}')"))
-    with pytest.raises(UserError, match="github pat"):
+    with pytest.raises(UserError, match="a GitHub token"):
         commands.run(None, "share other.ipynb")
     assert "Replaced 1" in repr(commands.run(None, "share other.ipynb --redact"))
     with pytest.raises(UserError, match="is not understood"):

@@ -13,7 +13,8 @@ import uuid
 
 import pytest
 
-from nbagents.notebook.secrets import MARK, Cleaner
+from nbagents.redaction import MARK
+from nbagents.redaction.cleaner import Cleaner
 
 LETTERS = string.ascii_letters + string.digits
 UPPER = string.ascii_uppercase + "234567"

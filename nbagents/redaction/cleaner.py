@@ -1,39 +1,45 @@
-"""Finding keys in what is about to be given away, and taking them out."""
+"""Finding keys in whatever form they have, and putting a mark in their place."""
 
 from __future__ import annotations
 
 import base64
-import itertools
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator
-from functools import cache
-from typing import Any
+from functools import lru_cache
+from typing import Any, cast
 from urllib.parse import quote, quote_plus, unquote
 
-from nbagents._optional import require
-from nbagents.errors import known_secrets
-from nbagents.notebook.keys import NAMED, is_named, is_placeholder, is_secret, keys_in
-from nbagents.notebook.seen import Seen, Span, joined, seen_of
+from nbagents.redaction.addresses import url_keys
+from nbagents.redaction.hints import may_hold_secret
+from nbagents.redaction.known import MARK, SHORTEST_SECRET, known_secrets
+from nbagents.redaction.named import NAMED, has_name, is_named, is_secret, named_keys
+from nbagents.redaction.placeholders import is_placeholder
+from nbagents.redaction.seen import Seen, Span, decoded, joined, seen_of
+from nbagents.redaction.tables import table_keys
+from nbagents.redaction.vendors import aws_secrets, vendor_keys
 
-__all__ = ["MARK", "Cleaner"]
+__all__ = ["Cleaner"]
 
-MARK = "[redacted]"
-_SHORTEST = 8
 _DEEPEST = 4
 """So often JSON may be in the strings of JSON: a tool's arguments, in a document, in a file."""
 _WIDEST = 500
 _SHORTEST_WORD = 4
+_MIXED = re.compile(r"[A-Za-z].*[^A-Za-z]|[^A-Za-z].*[A-Za-z]")
+"""A short value counts if it is no plain word or number, which would be found everywhere."""
 _OFTEN = 200
 """So many values that were found in one place are looked for in all others."""
 _OF_VARIABLE = "the value of an environment variable"
-_ELSEWHERE = "a key that stands elsewhere, too"
+_ELSEWHERE = "a key that also appears elsewhere"
 
 _DATA_URI = re.compile(
     r"(?P<head>data:(?P<mime>[\w.+-]+/[\w.+-]+)?(?:;[\w.=+-]+)*,)(?P<body>[^\s\"'<>)\\]*)",
     re.IGNORECASE,
 )
+_TAGGED = re.compile(r"<[A-Za-z!/]|&(?:lt|#[xX0-9])|\\u003[cC]")
 _BASE64 = re.compile(r"[A-Za-z0-9+/]{100,}={0,2}")
+_PACKED = re.compile(r"[A-Za-z0-9+/_=-]{2000,}")
+"""Bytes, which hold anything by chance."""
 _TEXT_TYPE = re.compile(r"text/|image/svg|application/.*(?:json|xml|javascript)|^$", re.IGNORECASE)
 
 
@@ -47,36 +53,25 @@ def _forms(value: str) -> Iterator[str]:
     yield json.dumps(value)[1:-1]
 
 
-def _variables() -> set[str]:
-    """Return the values of the environment variables whose names say that they are secret."""
-    values = known_secrets(_SHORTEST_WORD)
-    return {value for value in values if len(value) >= _SHORTEST or not is_placeholder(value)}
-
-
-@cache
-def _scanner() -> Callable[[bytes], Any]:
-    """Load Kingfisher's rules: MongoDB keeps them, and those of Betterleaks and Veles are in them.
-
-    Nothing is asked of any server: that would be its `Validator`. The compiled rules are kept in
-    the user's cache folder, as compiling them takes seconds.
-    """
-    kingfisher = require("kingfisher_sdk", "share")
-    return kingfisher.Scanner(kingfisher.Rules(), base64=False).scan
+@lru_cache(8)
+def _looked_for(secrets: frozenset[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Write secrets in all their forms; short ones, which are looked for as words, come second."""
+    values = (
+        value
+        for value in secrets
+        if len(value) >= SHORTEST_SECRET or (_MIXED.search(value) and not is_placeholder(value))
+    )
+    forms = {form for value in values for form in _forms(value)}
+    long = {form for form in forms if len(form) >= SHORTEST_SECRET}
+    return tuple(sorted(long, key=len, reverse=True)), tuple(sorted(forms - long))
 
 
 def _detected(text: str) -> Iterator[Span]:
-    encoded = text.encode("utf-8", "replace")
-    findings = [
-        (finding.location["start_offset"], finding.location["end_offset"], finding.rule_id)
-        for finding in _scanner()(encoded)
-        if finding.visible and not is_placeholder(finding.secret)
-    ]
-    places, last, length = {}, 0, 0
-    for at in sorted({end for finding in findings for end in finding[:2]}):
-        length += len(encoded[last:at].decode("utf-8", "ignore"))
-        places[at], last = length, at
-    for start, end, rule in findings:
-        yield Span(places[start], places[end], re.split(r"[./]", rule)[-1].replace("-", " "))
+    yield from vendor_keys(text)
+    yield from url_keys(text)
+    if has_name(text):
+        yield from named_keys(text)
+        yield from table_keys(text)
 
 
 def _without_uris(text: str) -> str:
@@ -93,17 +88,18 @@ class Cleaner:
     it is a key. `found` says what kind each secret was of, and never the secret; `values` are those
     that are keys wherever they stand. Give them to another cleaner as `known`, and it finds them
     where nothing says so.
-
-    Raises `UserError` when the detector, which the extra `share` brings, is missing.
     """
 
     def __init__(self, known: Iterable[str] = ()) -> None:
         self.found: list[str] = []
         self.values: set[str] = set()
-        forms = {form for value in _variables() for form in _forms(value)}
-        self._variables = sorted(form for form in forms if len(form) >= _SHORTEST)
-        self._words = sorted(forms.difference(self._variables))
+        self._variables, self._words = _looked_for(frozenset(known_secrets(_SHORTEST_WORD)))
         self._known = sorted(known)[:_OFTEN]
+
+    def suspects(self, text: str) -> bool:
+        """Tell quickly whether a text, or JSON, may have a key in it; nearly all have none."""
+        literal = (*self._variables, *self._words, *self._known)
+        return any(value in text for value in literal) or may_hold_secret(text)
 
     def text(self, text: str, *, short: bool = True) -> str:
         """Clean text, source code or HTML.
@@ -112,7 +108,11 @@ class Cleaner:
         """
         if len(text) < _SHORTEST_WORD:
             return text
-        text = _DATA_URI.sub(self._uri, text)
+        text = self._read(_DATA_URI.sub(self._uri, text), seen_of, short=short)
+        return self._read(text, decoded, short=short) if _TAGGED.search(text) else text
+
+    def _read(self, text: str, reading: Callable[[str], Seen], *, short: bool) -> str:
+        """Clean text as it is, and as it is read in one way, layer by layer."""
         layers = [Seen.whole(_without_uris(text))]
         for depth in range(_DEEPEST + 1):
             spans = self._spans(layers[-1].text, short=short)
@@ -122,8 +122,8 @@ class Cleaner:
                 text = self._without(text, spans)
                 layers = [Seen.whole(_without_uris(text))]
                 for _ in range(depth):
-                    layers.append(seen_of(layers[-1].text))
-            layers.append(seen_of(layers[-1].text))
+                    layers.append(reading(layers[-1].text))
+            layers.append(reading(layers[-1].text))
             if layers[-1].text == layers[-2].text:
                 break
         return text
@@ -131,24 +131,41 @@ class Cleaner:
     def json(self, value: Any, name: str = "") -> Any:
         """Clean a JSON value; `name` is its name in what it is part of."""
         if isinstance(value, dict):
-            told = value.get("name", value.get("key"))  # {"name": "API_KEY", "value": "..."}
-            names = {"value": told} if isinstance(told, str) else {}
-            return {
-                self.text(key, short=False): self.json(item, names.get(key, key))
-                for key, item in value.items()
-            }
-        if isinstance(value, list):
-            return [self.json(item, name) for item in value]
-        if not isinstance(value, str):
+            return self._object(cast("dict[str, Any]", value))
+        if isinstance(value, (list, tuple)):
+            items = cast("list[Any]", value)
+            self._beside(items)
+            return [self.json(item, name) for item in items]
+        return self._string(value, name) if isinstance(value, str) else value
+
+    def _object(self, value: dict[str, Any]) -> dict[str, Any]:
+        self._beside(value.values())
+        told = value.get("name", value.get("key"))  # {"name": "API_KEY", "value": "..."}
+        names = {"value": told} if isinstance(told, str) else {}
+        is_file = value.get("type") == "file"
+        return {
+            self.text(key, short=False): (
+                self._file(item)
+                if is_file and key == "data" and isinstance(item, str)
+                else self.json(item, names.get(key, key))
+            )
+            for key, item in value.items()
+        }
+
+    def _string(self, value: str, name: str) -> str:
+        if _PACKED.fullmatch(value):
             return value
         cleaned = self.text(value)
-        if cleaned != value or len(value) > _WIDEST:
-            return cleaned
-        if is_named(name, value):
+        if cleaned == value and len(value) <= _WIDEST and is_named(name, value):
             self.found.append(NAMED)
             self._keep(value.rpartition(" ")[2])
             return MARK
         return cleaned
+
+    def _beside(self, values: Iterable[Any]) -> None:
+        """Know the AWS secrets that are values of their own beside their ids."""
+        line = "\n".join(value for value in values if isinstance(value, str) and len(value) <= 128)
+        self._known += [line[span.start : span.end] for span in aws_secrets(line)]
 
     def bundle(self, data: dict[str, Any], *, encoded: bool = False) -> dict[str, Any]:
         """Clean what is held by MIME type; of an attachment, `encoded` in base64."""
@@ -181,7 +198,7 @@ class Cleaner:
             if value in text:
                 for match in re.finditer(re.escape(value), text):
                     yield Span(*match.span(), _OF_VARIABLE)
-        for span in itertools.chain(_detected(text), keys_in(text)):
+        for span in _detected(text):
             self._keep(text[span.start : span.end])
             yield span
         words = [(value, _OF_VARIABLE) for value in self._words if short]
@@ -224,3 +241,12 @@ class Cleaner:
         if cleaned != text:
             return base64.b64encode(cleaned.encode()).decode()
         return body if _BASE64.fullmatch(packed) else self.text(body)
+
+    def _file(self, data: str) -> str:
+        """Clean the bytes of a message's file if they are text, such as `.env`."""
+        try:
+            text = base64.urlsafe_b64decode(data).decode()
+        except ValueError:
+            return data
+        cleaned = self.text(text)
+        return data if cleaned == text else base64.urlsafe_b64encode(cleaned.encode()).decode()

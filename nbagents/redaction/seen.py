@@ -1,4 +1,4 @@
-"""What a reader sees of a text, and where it stands there."""
+"""What a reader sees of a text, and where each piece of it is in the source."""
 
 from __future__ import annotations
 
@@ -11,18 +11,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import unquote
 
-__all__ = ["Seen", "Span", "joined", "seen_of"]
+__all__ = ["Seen", "Span", "decoded", "joined", "seen_of"]
 
 _NARROWEST, _TERMINAL = 40, 80
 # What a reader does not see: it may stand between the halves of a key, or for one of its letters.
+_TAG = r"</?[A-Za-z][^<>]*>|<!--(?:(?!<!--|-->).)*-->"
 _ESCAPE = (
     r"\x1b\[[0-9;?]*[A-Za-z]|[\u00ad\u200b-\u200d\u2060\ufeff]"
-    r"|</?[A-Za-z][^<>]*>|<!--(?:(?!<!--|-->).)*-->"
     r"|&(?:\#[0-9]{1,7}|\#[xX][0-9A-Fa-f]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});"
     r"|\\(?:[nrtbf\"\\/]|u[0-9A-Fa-f]{4})"
     r"|(?:%[2-7][0-9A-Fa-f])+"
 )
-_UNSEEN = re.compile(_ESCAPE, re.DOTALL)
+_ESCAPED = re.compile(_ESCAPE)
+_UNSEEN = re.compile(f"{_TAG}|{_ESCAPE}", re.DOTALL)
 _INLINE = re.compile(
     r"</?(?:a|abbr|b|bdi|bdo|big|cite|code|del|dfn|em|font|i|ins|kbd|mark|q|s|samp|small|span"
     r"|strike|strong|sub|sup|tt|u|var|wbr)\b",
@@ -100,7 +101,16 @@ def joined(text: str) -> Seen | None:
 
 
 def seen_of(text: str) -> Seen:
-    """Read text as it is shown: without one layer of tags, colours, entities and escapes."""
+    """Read text as it is shown: without one layer of tags, colors, entities and escapes."""
+    return _without(_UNSEEN, text)
+
+
+def decoded(text: str) -> Seen:
+    """Read text as its source: without a layer of escapes, but with the attributes of its tags."""
+    return _without(_ESCAPED, text)
+
+
+def _without(pattern: re.Pattern[str], text: str) -> Seen:
     seen: list[str] = []
     pieces: list[tuple[int, int, int]] = []
     length = last = 0
@@ -112,7 +122,7 @@ def seen_of(text: str) -> Seen:
             pieces.append((length, start, end))
             length += len(piece)
 
-    for match in _UNSEEN.finditer(text):
+    for match in pattern.finditer(text):
         add(text[last : match.start()], last, match.start())
         add(_meant(match[0]), match.start(), match.end())
         last = match.end()
