@@ -15,7 +15,7 @@ from typing import Any
 from pydantic_core import from_json
 
 from nbagents._optional import require
-from nbagents.errors import ContextOverflow, ModelError, redact
+from nbagents.errors import ContextOverflow, ModelError
 from nbagents.providers._sse import SSEDecoder
 
 __all__ = ["Clients", "dump", "json_events", "status_error"]
@@ -107,7 +107,7 @@ async def json_events(
     """
     from httpx2 import Response
 
-    with _vendor_errors(provider, client.api_key):
+    with _vendor_errors(provider):
         response = await client.post(
             path,
             content=body,
@@ -118,7 +118,7 @@ async def json_events(
         )
     decoder = SSEDecoder()
     try:
-        with _vendor_errors(provider, client.api_key):
+        with _vendor_errors(provider):
             async with aclosing(response.aiter_bytes()) as pieces:
                 async for piece in pieces:
                     events = decoder.feed(piece)
@@ -146,8 +146,8 @@ async def _drain(pieces: AsyncGenerator[bytes, None]) -> None:
 
 
 @contextmanager
-def _vendor_errors(provider: str, secret: str | None) -> Generator[None]:
-    """Turn what an SDK or its HTTP client raises into `ModelError`, with no `secret` in it."""
+def _vendor_errors(provider: str) -> Generator[None]:
+    """Turn what an SDK or its HTTP client raises into `ModelError`."""
     import httpx2
 
     sdk = require(provider if provider in {"openai", "anthropic"} else "openai", provider)
@@ -157,7 +157,7 @@ def _vendor_errors(provider: str, secret: str | None) -> Generator[None]:
         raise status_error(
             provider,
             error.status_code,
-            redact(_message_in(error.body) or error.message, secret),
+            _message_in(error.body) or error.message,
             request_id=error.request_id or error.response.headers.get("request-id"),
             headers=error.response.headers,
             key=f"{provider.upper()}_API_KEY",

@@ -29,7 +29,9 @@ from nbagents.messages import (
 from nbagents.models.base import Capabilities, Chunk, ModelDone, ModelRequest, PartDone
 from nbagents.providers._claude import call_input, closed_schema, is_recent, schema_prompt
 from nbagents.providers._http import Clients, dump, json_events, status_error
+from nbagents.providers._keys import checked_key
 from nbagents.providers.prices import cost
+from nbagents.redaction import remember_url
 
 __all__ = ["AnthropicModel"]
 
@@ -74,6 +76,7 @@ class AnthropicModel:
         self.capabilities = Capabilities(native_output=is_recent(name))
         self._base_url = base_url or os.environ.get("ANTHROPIC_BASE_URL")
         self._api_key = api_key
+        remember_url(self._base_url or "")
         self._clients = Clients(self._make_client)
         self._encoded = EncodedMessages(encode_message)
 
@@ -125,6 +128,9 @@ class AnthropicModel:
             )
         except sdk.CredentialsError as error:
             raise UserError(f"{_KEY} is not set. {fix} The SDK looked further: {error}") from None
+        for key, name in ((client.api_key, _KEY), (client.auth_token, "ANTHROPIC_AUTH_TOKEN")):
+            if key:
+                checked_key(key, "api_key=" if key == self._api_key else name)
         if not (client.api_key or client.auth_token or client.credentials):
             if self._base_url is None:
                 raise UserError(f"{_KEY} is not set. {fix}")

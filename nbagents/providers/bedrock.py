@@ -30,10 +30,18 @@ from nbagents.models.base import Capabilities, Chunk, ModelDone, ModelRequest, P
 from nbagents.providers._boto import blocking_events, watch_connections
 from nbagents.providers._claude import call_input, closed_schema, is_recent, schema_prompt
 from nbagents.providers._http import dump
+from nbagents.providers._keys import checked_key
 from nbagents.providers.prices import cost
+from nbagents.redaction import remember_credentials, remember_url
 
 __all__ = ["BedrockModel"]
 
+_VARIABLES = (
+    "AWS_BEARER_TOKEN_BEDROCK",
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+)
 _CACHED = {"cachePoint": {"type": "default"}}
 _IMAGES = {"image/png": "png", "image/jpeg": "jpeg", "image/gif": "gif", "image/webp": "webp"}
 _STOPS: dict[str, StopReason] = {
@@ -66,6 +74,7 @@ class BedrockModel:
         self.capabilities = Capabilities(native_output=self._claude)
         self._region = region
         self._endpoint_url = endpoint_url
+        remember_url(endpoint_url or "")
         self._client: Any = None
         self._building = threading.Lock()
 
@@ -93,6 +102,9 @@ class BedrockModel:
         return self._client.converse_stream(**call)["stream"]
 
     def _make_client(self) -> Any:
+        for name in _VARIABLES:
+            if key := os.environ.get(name):
+                checked_key(key, name)
         session = require("boto3", "bedrock").Session()
         config = require("botocore.config", "bedrock").Config(
             connect_timeout=_CONNECT_SECONDS,
@@ -106,6 +118,7 @@ class BedrockModel:
             endpoint_url=self._endpoint_url,
             config=config,
         )
+        remember_credentials(session)
         watch_connections(client)
         return client
 

@@ -25,10 +25,13 @@ from nbagents.messages import (
 )
 from nbagents.models.base import Capabilities, Chunk, ModelDone, ModelRequest
 from nbagents.providers._http import Clients, dump, json_events, status_error
+from nbagents.providers._keys import checked_key
 from nbagents.providers.prices import cost
+from nbagents.redaction import remember_url
 
 __all__ = ["OpenAIModel"]
 
+_KEY = "OPENAI_API_KEY"
 _NOTHING: dict[str, Any] = {}
 _STOPS: dict[str, StopReason] = {
     "stop": "end",
@@ -59,6 +62,7 @@ class OpenAIModel:
         self._base_url = base_url or os.environ.get("OPENAI_BASE_URL")
         self._is_open = (base_url or "").startswith("http://")
         self._api_key = api_key
+        remember_url(self._base_url or "")
         self._clients = Clients(self._make_client)
         self._encoded = EncodedMessages(encode_message)
 
@@ -102,13 +106,13 @@ class OpenAIModel:
 
     def _make_client(self) -> Any:
         sdk = require("openai", "openai")
-        key = self._api_key
+        key, source = self._api_key, "api_key="
         if key is None and not self._is_open:
-            key = os.environ.get("OPENAI_API_KEY")
+            key, source = os.environ.get(_KEY), _KEY
         if not key and self._base_url is None:
-            msg = "OPENAI_API_KEY is not set. Set it, or choose another model, such as 'local'."
-            raise UserError(msg)
-        return sdk.AsyncOpenAI(api_key=key or "none", base_url=self._base_url, max_retries=0)
+            raise UserError(f"{_KEY} is not set. Set it, or choose another model, such as 'local'.")
+        key = checked_key(key, source) if key else "none"
+        return sdk.AsyncOpenAI(api_key=key, base_url=self._base_url, max_retries=0)
 
     def _body(self, request: ModelRequest) -> bytes:
         head: dict[str, Any] = {
