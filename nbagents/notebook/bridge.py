@@ -29,6 +29,7 @@ from nbagents.notebook.cards import model_of, parts_of
 from nbagents.notebook.document import document_of, joined
 from nbagents.notebook.forms.tap import Tap
 from nbagents.notebook.magics import AgentMagics
+from nbagents.notebook.outgoing import Outgoing
 from nbagents.notebook.view import RunView
 from nbagents.notebook.wire import (
     AgentRow,
@@ -48,7 +49,7 @@ from nbagents.notebook.wire import (
 from nbagents.questions import OpenQuestion
 from nbagents.runnable import Run, RunStream
 from nbagents.sessions.address import default_store
-from nbagents.sessions.records import encode, without_keys
+from nbagents.sessions.records import encode
 
 __all__ = ["Bridge", "Feed", "UnderWay", "row_of"]
 
@@ -261,6 +262,7 @@ class Feed:
         self._view = RunView()
         self._loop = asyncio.get_running_loop()
         self._new: list[Event] = []
+        self._outgoing = Outgoing()
         self._open: dict[str, list[Event]] = {}
         """What passes of messages that are not finished, by run."""
         self._has_picture = False
@@ -304,7 +306,7 @@ class Feed:
 
     def document(self) -> dict[str, Any]:
         """Return the message that tells all that has happened so far."""
-        passing = itertools.chain.from_iterable(list(self._open.values()))
+        passing = itertools.chain.from_iterable(map(joined, list(self._open.values())))
         events = sorted([*self._stream.run.events, *passing], key=lambda event: event.seq)
         told = document_of(events, picture=self._view.picture, live=True)
         return {"type": "document", "document": told}
@@ -323,8 +325,9 @@ class Feed:
             self._has_picture = True
             self._bridge.say(self.document())
         else:
-            events = tuple(without_keys(event) for event in joined(new))
-            self._bridge.say(_plain(Events(self._stream.run.run_id, events)))
+            events = self._outgoing.take(new)
+            if events:
+                self._bridge.say(_plain(Events(self._stream.run.run_id, tuple(events))))
 
 
 def _plain(message: Any) -> dict[str, Any]:

@@ -18,7 +18,7 @@ _PASSWORD = "a password in a URL"  # noqa: S105 - what it is, and none itself
 _USERINFO = re.compile(
     r"(?<=://)(?P<user>[^\s:/?#@\"'`<>\\]{0,100}):"
     r"(?P<password>[^\s/?#\"'`<>\\]{1,300}(?=@)|(?![0-9]{1,5}[/?#])[^\s@\"'`<>\\]{1,300}(?=@))"
-    r"@[^\s/@\"'`<>]"
+    r"@\n?[^\s/@\"'`<>]"
 )
 _TOKEN = re.compile(r"(?<=://)(?P<token>[^\s:/?#@\"'`<>\\]{8,300})@[^\s/@\"'`<>]")
 _SIGNATURE = re.compile(

@@ -71,7 +71,8 @@ def _detected(text: str) -> Iterator[Span]:
     yield from url_keys(text)
     if has_name(text):
         yield from named_keys(text)
-        yield from table_keys(text)
+        if "\\n" not in text:  # Else its lines are seen when its escapes are decoded.
+            yield from table_keys(text)
 
 
 def _without_uris(text: str) -> str:

@@ -6,9 +6,9 @@ import re
 
 from nbagents.redaction.addresses import url_keys
 from nbagents.redaction.named import has_name
-from nbagents.redaction.vendors import vendor_keys
+from nbagents.redaction.vendors import may_go_on, vendor_keys
 
-__all__ = ["may_hold_secret"]
+__all__ = ["may_begin_secret", "may_hold_secret"]
 
 # What may hide a key, such as `&#103;hp_` or `gh<b>p_`: only a closer look tells.
 _HIDING = re.compile(
@@ -19,6 +19,7 @@ _HIDING_CHARS = "<&%\\\x1b\u00ad\u200b\u200c\u200d\u2060\ufeff"
 _LETTER_ESCAPE = re.compile(r"\\+[bfnrt]")
 _USAGE = '_tokens":'
 """How the events name what was spent."""
+_NAMED_WITHIN = 100
 _WINDOW, _OVERLAP = 50_000, 400
 
 
@@ -40,4 +41,13 @@ def _suspect(text: str) -> bool:
         any(True for _ in vendor_keys(text))
         or ("://" in text and any(True for _ in url_keys(text)))
         or has_name(text.replace(_USAGE, ""))
+    )
+
+
+def may_begin_secret(text: str, start: int) -> bool:
+    """Tell whether the last word of a text, from `start` on, may be a key that has not all come."""
+    return (
+        ":" in text[start:]  # An address, or the token of a bot.
+        or may_go_on(text, start)
+        or has_name(text[max(0, start - _NAMED_WITHIN) :])
     )

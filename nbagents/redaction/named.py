@@ -30,7 +30,8 @@ _WIDEST = 200
 _LONG = 24
 _LONGEST_NAME = 40
 
-_VALUE = r"(?P<secret>(?:(?!&(?:amp;)?[\w.%-]{1,40}=)[^\s\"'`<>,;(){}\[\]\\]){8,})"
+# Code that calls a function is no value, unless it is in quotes.
+_VALUE = r"(?!(?<![\"'`])[A-Za-z_][\w.]{0,80}\()(?P<secret>(?:(?!&(?:amp;)?[\w.%-]{1,40}=)[^\s\"'`<>,;(){}\[\]\\]){8,})"
 # Code may give it a type first, compare it, or give it to a function.
 _IS = (
     r"[\"'`*]{0,3}\]?\s*(?::\s*[A-Za-z][\w.]{0,30}(?:\s*\|\s*None)?\s*=|:=|={1,2}|!=|=>|->|:"
@@ -63,7 +64,7 @@ _LOGIN = re.compile(r"[ -~]*:[ -~]+")
 # Where the kind of a character changes; a word with one capital is of one kind.
 _CHANGE = re.compile(r"(?<=[a-z])(?=[0-9A-Z])|(?<=[A-Z])(?=[0-9])|(?<=[0-9])(?=[A-Za-z])")
 _REFERENCE = re.compile(
-    r"[$%].*|[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|\d{4}-\d\d-\d\d[T\d:.+Z-]*|[a-z][a-z0-9+.-]*://.*|(?:[A-Za-z_]\w*\.)+[A-Za-z_]\w*|[~.]?/.*|[\w-]+\.\w{2,5}"
+    r"[$%].*|[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|\d{4}-\d\d-\d\d[T\d:.+Z-]*|[a-z][a-z0-9+.-]*://.*|(?:[A-Za-z_]\w*\.)+[A-Za-z_]\w*|[~.]?/.*|(?:[\w.-]+/)*[\w-]+\.\w{2,7}"
 )
 
 
@@ -71,7 +72,7 @@ _LETTER, _DIGIT = re.compile(r"[A-Za-z]"), re.compile(r"[0-9]")
 _SIGN = re.compile(r"[!#$^*?~](?=[A-Za-z0-9])")
 """In the middle of a word, only passwords have one."""
 _UUID = r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
-_HEX_OR_UUID = re.compile(rf"[0-9a-f]*|[0-9A-F]*|{_UUID}")
+_ID = re.compile(rf"[0-9a-f]*|[0-9A-F]*|{_UUID}|[a-z_]+/.*")
 
 
 def is_secret(value: str) -> bool:
@@ -94,7 +95,7 @@ def is_random(value: str) -> bool:
 
 def _is_long_and_random(value: str) -> bool:
     """Tell keys from ids and digests; asked where a name may be that of a place in a store."""
-    if len(value) < _LONG or _HEX_OR_UUID.fullmatch(value):
+    if len(value) < _LONG or _ID.fullmatch(value):
         return False
     return is_secret(value) and len(_CHANGE.findall(value)) >= 3
 

@@ -9,7 +9,7 @@ from itertools import groupby
 
 from nbagents.redaction.seen import Span
 
-__all__ = ["aws_secrets", "vendor_keys"]
+__all__ = ["aws_secrets", "may_go_on", "vendor_keys"]
 
 # Names such as `hf_hub_download`, `sk-learn` and `pk_orders_2024` have no digit beside a letter. A
 # star stands for what a vendor has hidden of a key.
@@ -31,7 +31,7 @@ _PEM = (
 _ISSUED: tuple[tuple[str, str, str], ...] = (
     ("an Anthropic API key", "sk-ant-", _WORD),
     ("an OpenRouter API key", "sk-or-", _WORD),
-    ("an API key", "sk-", r"(?:" + _MIXED + r"|(?=[A-Za-z]{10}))[A-Za-z0-9_*-]{10,}+"),
+    ("an API key", "sk-", r"(?:" + _MIXED + r"|(?!learn)(?=[A-Za-z]{10}))[A-Za-z0-9_*-]{10,}+"),
     ("an API key", "rk- sk_live_ sk_test_ rk_live_ rk_test_ pk_live_ pk-lf- nvapi- xai- gsk_", _WORD),
     ("an API key", "ak_live_ csk- pplx- fw_ tvly- tvly-dev- jina_ cpk_ r8_ lsv2_pt_ lsv2_sk_", _LONG),
     ("an API key", "sk_ rk_ pk_", _TWICE_MIXED + r"\w{24,}+"),
@@ -159,6 +159,7 @@ _AWS_SECRET = re.compile(
 )
 """The secret itself may be any 40 characters of base64, so it counts only near its id."""
 _NEAR = 300
+_CHANGE = re.compile(r"[a-z][A-Z0-9]|[0-9][A-Za-z]|[A-Z][0-9]")
 _EXAMPLE = re.compile(r"(?i:x{4,}\Z|placeholder)|EXAMPLE\Z")
 
 
@@ -194,6 +195,16 @@ def _marks() -> list[tuple[str, re.Pattern[str], re.Pattern[str]]]:
         (what, re.compile(rf"(?<![A-Za-z0-9])(?:{before})\Z"), re.compile(mark))
         for what, before, mark in _MARKED
     ]
+
+
+def may_go_on(text: str, start: int) -> bool:
+    """Tell whether a key may begin in the last word of a text, from `start` on."""
+    return bool(
+        _prefixes().search(text, start)
+        or _CHANGE.search(text, start)
+        or _AWS_ID.search(text, max(0, start - _NEAR))
+        or ("PRIVATE KEY" in text and "-----END" not in text)
+    )
 
 
 def vendor_keys(text: str) -> Iterator[Span]:

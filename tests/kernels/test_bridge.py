@@ -217,3 +217,27 @@ def test_nobody_is_called_where_nobody_looks(kernel: Kernel):
     kernel.comms.clear()
     kernel.execute("%load_ext nbagents")
     assert kernel.comms == []
+
+
+def test_a_key_that_the_model_says_in_pieces_is_in_no_message_and_no_output(page: Page):
+    page.kernel.execute("""
+class Leaks(Slow):
+    async def stream(self, request):
+        for piece in ("My key: ", "sk-pr", "oj-", *["a1B2c3"] * 8, " and ", "more."):
+            yield TextDelta(piece)
+            await asyncio.sleep(0.06)
+        yield ModelDone("end", Usage())
+
+leaks = Agent("leaks", model=Leaks())
+""")
+    cell = page.kernel.execute("%ask leaks hi", allow_stdin=True)
+    page.wait_for(lambda: "run_finished" in json.dumps(page.heard))
+    deltas = [event for told in page.heard for event in told.get("events", ()) if "text" in event]
+    said = "".join(event["text"] for event in deltas)
+    assert said.startswith("My key: ")
+    assert "[redacted]" in said
+    assert "a1B2" not in said
+    assert "a1B2" not in json.dumps(page.heard)
+    frames = [frame.content for frame in cell.frames]
+    assert "a1B2c3" * 2 not in json.dumps(frames, default=str)
+    assert "a1B2" not in json.dumps(cell.outputs)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-import random
 import re
-import string
 import subprocess
 import sys
 from pathlib import Path
@@ -26,13 +24,7 @@ from nbagents.notebook.share import open_notebook, share
 from nbagents.notebook.view import RunView
 from nbagents.notebook.wire import PICTURE_MIME, RUN_MIME
 from nbagents.redaction import MARK
-from tests.redaction.test_cleaner import HARMLESS
-
-DICE = random.Random(7)
-
-
-def some(length):
-    return "".join(DICE.choice(string.ascii_letters + string.digits) for _ in range(length))
+from tests.redaction.corpus import DICE, HARMLESS, ORDINARY, some
 
 
 def add(a: int, b: int) -> int:
@@ -262,9 +254,8 @@ def test_a_key_in_the_name_of_the_file_is_told(tmp_path):
 
 
 def test_half_a_character_is_written_as_one_that_is_unknown(tmp_path):
-    output = v4.new_output("stream", text="half \ud83d is here")
-    path = tmp_path / "n.ipynb"
-    path.write_text(json.dumps(v4.new_notebook(cells=[code("x", output)])))
+    half = v4.new_notebook(cells=[code("x", v4.new_output("stream", text="half \ud83d is here"))])
+    (path := tmp_path / "n.ipynb").write_text(json.dumps(half))
     shared = share(path)
     for file in (shared.page, shared.notebook):
         assert "half \ufffd is here" in file.read_text(encoding="utf-8")
@@ -301,7 +292,10 @@ def test_comments_without_an_end_are_searched_in_no_time(tmp_path):
 
 
 async def test_a_notebook_of_runs_hashes_and_pictures_is_shared_as_it_is(tmp_path):
-    outputs = [v4.new_output("display_data", {"text/html": text}) for text in HARMLESS.values()]
+    outputs = [
+        v4.new_output("display_data", {"text/html": text})
+        for text in (HARMLESS | ORDINARY).values()
+    ]
     png = v4.new_output(
         "display_data", {"image/png": base64.b64encode(DICE.randbytes(50_000)).decode()}
     )

@@ -5,61 +5,14 @@ from __future__ import annotations
 import base64
 import html
 import json
-import random
 import re
-import string
 import time
-import uuid
 
 import pytest
 
 from nbagents.redaction import MARK
 from nbagents.redaction.cleaner import Cleaner
-
-LETTERS = string.ascii_letters + string.digits
-UPPER = string.ascii_uppercase + "234567"
-DICE = random.Random(5)
-
-
-def some(length: int, letters: str = LETTERS) -> str:
-    return "".join(DICE.choice(letters) for _ in range(length))
-
-
-def jwt() -> str:
-    parts = ({"alg": "HS256", "typ": "JWT"}, {"sub": some(8), "iat": 1716239022})
-    coded = [base64.urlsafe_b64encode(json.dumps(part).encode()).decode() for part in parts]
-    return ".".join([*(part.rstrip("=") for part in coded), some(43)])
-
-
-def private_key() -> str:
-    lines = "\n".join(some(64) for _ in range(12))
-    return f"-----BEGIN RSA PRIVATE KEY-----\n{lines}\n-----END RSA PRIVATE KEY-----"
-
-
-# Made by dice, so that this file holds nothing that looks like a key.
-KEYS = {
-    "openai": ("sk-" + some(20) + "T3BlbkFJ" + some(20), "{}"),
-    "openai project": ("sk-proj-" + some(74) + "T3BlbkFJ" + some(74), "{}"),
-    "openai-like": ("sk-" + some(48), "{}"),
-    "anthropic": ("sk-ant-api03-" + some(93) + "AA", "{}"),
-    "openrouter": ("sk-or-v1-" + some(64, "0123456789abcdef"), "{}"),
-    "aws id": ("AKIA" + some(16, UPPER), "{}"),
-    "aws secret": (some(40), "aws_secret_access_key = {}"),
-    "github": ("ghp_" + some(36), "{}"),
-    "github fine-grained": (f"github_pat_{some(22)}_{some(59)}", "{}"),
-    "gitlab": ("glpat-" + some(20), "{}"),
-    "slack": (f"xoxb-{some(12, '123456789')}-{some(13, '123456789')}-{some(24)}", "{}"),
-    "google": ("AIza" + some(35), "{}"),
-    "hugging face": ("hf_" + some(34, string.ascii_letters), "{}"),
-    "groq": ("gsk_" + some(52), "{}"),
-    "stripe": ("sk_live_" + some(24), "{}"),
-    "jwt": (jwt(), "{}"),
-    "private key": (private_key(), "{}"),
-    "password in a URL": (some(14), "postgresql://app:{}@db.acme-corp.io:5432/main"),
-    "bearer": (some(40), "Authorization: Bearer {}"),
-    "password": ("q7" + some(12), 'password = "{}"'),
-    "own key": ("k3" + some(30), 'os.environ["ACME_API_KEY"] = "{}"'),
-}
+from tests.redaction.corpus import DICE, HARMLESS, INNOCENT, KEYS, some
 
 
 def as_tool_arguments(text: str) -> str:
@@ -96,42 +49,13 @@ def test_a_key_is_found_and_taken_out_in_whatever_form_it_stands(secret, around,
     assert again.text(cleaned) == cleaned
     assert not again.found
     if form is FORMS["plain"]:
-        assert cleaned == form(around.format(MARK)) or "://" in around or "aws" in around
+        assert (
+            cleaned == form(around.format(MARK))
+            or "://" in around
+            or "s3" in around
+            or "aws" in around
+        )
         assert not set(re.findall(r"\w{12,}", secret)) & set(re.findall(r"\w{12,}", cleaned))
-
-
-def hashes() -> str:
-    return "\n".join(f"{some(64, '0123456789abcdef')}  part-{n}.parquet" for n in range(200))
-
-
-def ids() -> str:
-    return json.dumps(
-        [
-            {"id": some(8, "0123456789abcdef"), "run_id": some(12), "call_id": f"call_{some(24)}"}
-            | {"tool": f"toolu_01{some(22)}", "response": f"resp_{some(48, '0123456789abcdef')}"}
-            | {"uuid": str(uuid.UUID(int=DICE.getrandbits(128))), "key": n, "token": f"tok{n}"}
-            for n in range(200)
-        ]
-    )
-
-
-HARMLESS = {
-    "hashes": hashes(),
-    "ids": ids(),
-    "a picture": f'<img src="data:image/png;base64,{base64.b64encode(DICE.randbytes(60_000)).decode()}">',
-    "code": (
-        "api_key = os.environ['OPENAI_API_KEY']\npassword = getpass()\nmax_tokens = 4096\n"
-        "token = tokenizer.encode(text)[0]\nclient = Client(api_key=settings.api_key_v2)\n"
-        "secret = None\ntoken: str = ''\ndf.merge(other, on='primary_key_of_2024')\n"
-    ),
-    "instructions": (
-        "Set OPENAI_API_KEY=sk-... or HF_TOKEN=your_token_here2, password: ********\n"
-        "postgresql://user:password@localhost/db, AKIAIOSFODNN7EXAMPLE, Bearer <token>\n"
-        "export API_KEY=$MY_KEY_2; see https://docs.acme.io/api-key-v2/token1 and sk-learn"
-    ),
-    "a public key": f"ssh-rsa AAAAB3NzaC1yc2E{some(330)} me@host",
-    "a table": "\n".join(f"{n}  {some(10)}  user{n}@example.com  10.0.0.{n}" for n in range(200)),
-}
 
 
 @pytest.mark.parametrize("text", HARMLESS.values(), ids=HARMLESS)
@@ -321,23 +245,6 @@ def test_what_is_a_key_in_one_place_is_one_where_nothing_says_so():
     named.text(f'api_key = "{RANDOM}"')
     assert bare.text(f"it is {RANDOM}.") == f"it is {RANDOM}."
     assert Cleaner(named.values).text(f"it is {RANDOM}.") == f"it is {MARK}."
-
-
-INNOCENT = {
-    "git": "commit 9fceb02d0ae598e95dc970b74767f19372d61af8\nAuthor: Ann\ntokens\n3f9a2b7 Say more",
-    "ids": f"run_id  tokens  agent\n{some(12)}  1200  clerk\n{uuid.UUID(int=DICE.getrandbits(128))}  7  x",
-    "a frame": "   token_count        run_id  key\n0         2000  a81Bc72Dq9Z1  id1",
-    "html": f"<tr><th>token_count</th><th>run</th></tr><tr><td>12</td><td>{some(20)}</td></tr>",
-    "code": "f(max_tokens=2000, key=lambda x: x)\nrows.sort(key=by_id2)\nauth = oauth2_scheme_2\n",
-    "models": "| model | max tokens |\n| --- | --- |\n| gpt-4o-mini-2024-07-18 | 16k |\n",
-    "checksums": f"sha256:{some(64, '0123456789abcdef')}\n| file | sha256:{some(64, '0123456789abcdef')} |",
-    "dates": "token: 2024-01-15T12:30:45Z\n| last token | 2024-01-15T12:30:45Z |",
-    "headers": f"X-Request-Id: {some(20)}\nETag: W/{some(20)}\nAuthor: {some(20)}\nBasic research",
-    "address": "https://h.io/?q=a%20b%3Dc&page%5Ftoken=3&id=9fceb02d0ae598e95dc970b7",
-    "prose": "The token\nis counted, 20 of them; a password is base64-encoded, and secret  sha256-hash",
-    "schema": "| name | type |\n|---|---|\n| api_key | varchar(32) |\n| db_host_1 | localhost:5432 |",
-    "blocks": "\n".join(some(76) for _ in range(40)),
-}
 
 
 @pytest.mark.parametrize("text", INNOCENT.values(), ids=INNOCENT)
