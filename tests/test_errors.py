@@ -18,7 +18,7 @@ from nbagents import (
     UserError,
 )
 from nbagents.errors import unknown_name
-from nbagents.redaction import redact
+from nbagents.redaction import redact, remember
 
 
 @pytest.mark.parametrize(
@@ -82,8 +82,10 @@ def test_a_key_that_holds_another_key_is_redacted_whole(monkeypatch):
     assert redact("<longenough-and-longer>") == "<[redacted]>"
 
 
-def test_a_secret_that_is_handed_in_is_redacted():
-    assert redact("url?code=open-sesame", "open-sesame", None) == "url?code=[redacted]"
+def test_a_secret_that_code_was_given_is_redacted_and_a_word_that_stands_for_one_is_not():
+    remember("open-sesame", "not-needed", "short", None)
+    assert redact("url?code=open-sesame") == "url?code=[redacted]"
+    assert redact("not-needed, and short") == "not-needed, and short"
 
 
 def test_a_model_error_says_vendor_status_and_request_and_no_key():

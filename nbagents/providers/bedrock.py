@@ -99,6 +99,7 @@ class BedrockModel:
         with self._building:
             if self._client is None:
                 self._client = self._make_client()
+        remember_credentials(self._client)  # Each time, as they may be temporary.
         return self._client.converse_stream(**call)["stream"]
 
     def _make_client(self) -> Any:
@@ -118,7 +119,6 @@ class BedrockModel:
             endpoint_url=self._endpoint_url,
             config=config,
         )
-        remember_credentials(session)
         watch_connections(client)
         return client
 

@@ -1,17 +1,21 @@
 """Finding keys, tokens and passwords in whatever is written or shown, and taking them out.
 
 Logs, saved outputs, messages to the page, errors and shared notebooks all use this one detector.
+The detector is loaded when there is something to search, as its patterns take time to compile.
 """
 
-from nbagents.redaction.known import (
-    MARK,
-    SHORTEST_SECRET,
-    known_secrets,
-    remember,
-    remember_credentials,
-)
+from collections.abc import Sequence
 
-__all__ = ["MARK", "known_secrets", "redact", "remember", "remember_credentials", "remember_url"]
+from nbagents.redaction.known import MARK, remember, remember_credentials
+
+__all__ = [
+    "MARK",
+    "redact",
+    "redact_json",
+    "remember",
+    "remember_credentials",
+    "remember_url",
+]
 
 
 def remember_url(url: str) -> None:
@@ -22,14 +26,26 @@ def remember_url(url: str) -> None:
         remember(*secrets_in_url(url))
 
 
-def redact(text: str, *secrets: str | None) -> str:
-    """Replace every key in `text` by `MARK`, and `secrets` as well."""
-    from nbagents.redaction.cleaner import Cleaner  # Loaded when there is something to search.
+def redact_json(texts: Sequence[bytes]) -> list[bytes]:
+    """Replace every key in JSON; what a name gives away in one of the texts is a key in all."""
+    from nbagents.redaction.cleaner import Cleaner
 
-    known = {secret for secret in secrets if secret and len(secret) >= SHORTEST_SECRET}
-    cleaner = Cleaner(known)
+    known: frozenset[str] = frozenset()
+    while True:
+        cleaner = Cleaner(known)
+        texts = [cleaner.encoded(text) for text in texts]
+        if cleaner.values <= known:
+            return texts
+        known = known.union(cleaner.values)
+
+
+def redact(text: str) -> str:
+    """Replace every key in `text` by `MARK`."""
+    from nbagents.redaction.cleaner import Cleaner
+
+    cleaner = Cleaner()
     if not cleaner.suspects(text):
         return text
     cleaned = cleaner.text(text)
     # A name may give a value away in one place only.
-    return Cleaner(known | cleaner.values).text(cleaned) if cleaner.values else cleaned
+    return Cleaner(cleaner.values).text(cleaned) if cleaner.values else cleaned

@@ -10,6 +10,8 @@ from functools import lru_cache
 from typing import Any, cast
 from urllib.parse import quote, quote_plus, unquote
 
+from pydantic_core import from_json, to_json
+
 from nbagents.redaction.addresses import url_keys
 from nbagents.redaction.hints import may_hold_secret
 from nbagents.redaction.known import MARK, SHORTEST_SECRET, known_secrets
@@ -128,6 +130,16 @@ class Cleaner:
             if layers[-1].text == layers[-2].text:
                 break
         return text
+
+    def encoded(self, text: bytes) -> bytes:
+        """Clean encoded JSON; it is returned as it is when there is no key in it."""
+        told = text.decode()
+        # The bytes of a file hide what is in them.
+        if not (self.suspects(told) or '"type":"file"' in told):
+            return text
+        found = len(self.found)
+        value = self.json(from_json(text))
+        return text if len(self.found) == found else to_json(value)
 
     def json(self, value: Any, name: str = "") -> Any:
         """Clean a JSON value; `name` is its name in what it is part of."""

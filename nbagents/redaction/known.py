@@ -36,9 +36,9 @@ def remember(*secrets: str | None) -> None:
             _given.add(value)
 
 
-def remember_credentials(session: Any) -> None:
-    """Remember the credentials that a boto3 session has found."""
-    found = session.get_credentials()
+def remember_credentials(client: Any) -> None:
+    """Remember the credentials that a boto3 client signs with; it has no public way to them."""
+    found = getattr(getattr(client, "_request_signer", None), "_credentials", None)
     remember(*(getattr(found, part, None) for part in ("secret_key", "token", "access_key")))
 
 

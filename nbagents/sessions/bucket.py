@@ -170,7 +170,6 @@ class Bucket:
                     max_pool_connections=AT_ONCE,
                     retries={"mode": "standard", "total_max_attempts": TRIES},
                 )
-                session = require("boto3", "s3").Session()
-                self._client = session.client("s3", config=config)
-                remember_credentials(session)
+                self._client = require("boto3", "s3").Session().client("s3", config=config)
+            remember_credentials(self._client)  # Each time, as they may be temporary.
             return self._client

@@ -14,7 +14,7 @@ from pydantic_core import PydanticSerializationError, from_json, to_json
 
 from nbagents.errors import SessionCorrupt
 from nbagents.events import DurableEvent, Event, event_codec
-from nbagents.redaction.cleaner import Cleaner
+from nbagents.redaction import redact_json
 
 __all__ = ["Redact", "decode", "encode", "no_collection", "without_keys"]
 
@@ -31,14 +31,14 @@ _MANY_OBJECTS = 5_000
 
 def encode(events: Sequence[tuple[DurableEvent, Redact | None]], number: int = 1) -> bytes:
     """Write events as record `number`, without any key."""
-    texts = _without_keys([_dumped(_changed(event, hook)) for event, hook in events])
+    texts = redact_json([_dumped(_changed(event, hook)) for event, hook in events])
     return _HEAD % number + b",".join(texts) + _TAIL
 
 
 def without_keys(event: Event) -> Event:
     """Return an event without any key, as it is stored."""
     text = _dumped(event)
-    [cleaned] = _without_keys([text])
+    [cleaned] = redact_json([text])
     return event if cleaned is text else event_codec().validate_json(cleaned)
 
 
@@ -71,27 +71,6 @@ def _encodable(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [_encodable(item) for item in cast("Sequence[Any]", value)]
     return value
-
-
-def _without_keys(texts: list[bytes]) -> list[bytes]:
-    """Clean the JSON of events; what a name gives away in one of them is a key in all."""
-    known: frozenset[str] = frozenset()
-    while True:
-        cleaner = Cleaner(known)
-        texts = [_cleaned(text, cleaner) for text in texts]
-        if cleaner.values <= known:
-            return texts
-        known = known.union(cleaner.values)
-
-
-def _cleaned(text: bytes, cleaner: Cleaner) -> bytes:
-    told = text.decode()
-    # The bytes of a file hide what is in them.
-    if not (cleaner.suspects(told) or '"type":"file"' in told):
-        return text
-    found = len(cleaner.found)
-    value = cleaner.json(from_json(text))
-    return text if len(cleaner.found) == found else to_json(value)
 
 
 @functools.cache
