@@ -11,6 +11,7 @@ import queue
 import signal
 import sys
 import threading
+import weakref
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
@@ -38,7 +39,7 @@ _POLL_SECONDS = 0.1 if sys.platform == "win32" else None
 
 
 class Stopped(KeyboardInterrupt):
-    """The person stopped the run; IPython shows it as one line."""
+    """The user stopped the run; IPython shows it as one line."""
 
     def _render_traceback_(self) -> list[str]:
         return ["Stopped by you"]
@@ -52,6 +53,7 @@ class Portal:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._inboxes: list[_Inbox] = []
+        self._calls: weakref.WeakSet[asyncio.Task[Any]] = weakref.WeakSet()
         self.why_stopped: Callable[[], tuple[str, ...]] = lambda: ("Stopped by you",)
         """What a run is told that is interrupted; nothing when its process is about to end."""
 
@@ -85,6 +87,7 @@ class Portal:
         def start() -> None:
             task = loop.create_task(make(), context=context)
             tasks.append(task)
+            self._calls.add(task)
             task.add_done_callback(end)
             if outer is not None:
                 _cancel_with(outer, task)
@@ -116,6 +119,16 @@ class Portal:
                 signal.signal(signal.SIGINT, before or signal.SIG_DFL)
                 self._close(inbox, finish=ended.is_set())
         return _result_of(tasks[0])
+
+    def forget_calls(self) -> None:
+        """Let `cancel_calls` cancel only what is called from now on."""
+        self._calls = weakref.WeakSet()
+
+    def cancel_calls(self, reason: str) -> None:
+        """Cancel all calls under way, those of other threads too; safe in a signal handler."""
+        calls = self._calls
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(lambda: [task.cancel(reason) for task in list(calls)])
 
     def _abandon(self, loop: asyncio.AbstractEventLoop) -> None:
         """Use another loop from now on: something holds this one up and does not stop."""

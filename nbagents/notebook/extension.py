@@ -22,7 +22,7 @@ from nbagents.notebook.magics import AgentMagics
 from nbagents.notebook.rewrite import Rewriter
 from nbagents.notebook.session_cards import diff_bundle, session_bundle
 from nbagents.notebook.session_magics import SessionMagics
-from nbagents.notebook.stop import why_stopped
+from nbagents.notebook.stop import CellStop, why_stopped
 from nbagents.notebook.team_magics import TeamMagics
 from nbagents.notebook.unseen import Unseen
 from nbagents.notebook.wakeup import Wakeup
@@ -58,7 +58,12 @@ class Extension:
         bundles.for_type(Diff, lambda diff: (diff_bundle(diff), OF_THE_MOMENT))
         shell.events.register("pre_run_cell", self._forget_shown)
         portal().why_stopped = why_stopped
-        self._wakeup = Wakeup() if hasattr(shell, "kernel") and Wakeup.possible() else None
+        self._wakeup: Wakeup | None = None
+        self._wake_at_signals(None)
+        shell.events.register("pre_run_cell", self._wake_at_signals)
+        self._cell_stop = CellStop()
+        shell.events.register("pre_run_cell", self._cell_stop.begin)
+        shell.events.register("post_run_cell", self._cell_stop.end)
         self._matcher = complete(self._magics, sessions)
         shell.Completer.custom_matchers.insert(0, self._matcher)
         if not shell.custom_exceptions:
@@ -89,6 +94,10 @@ class Extension:
             self._wakeup.remove()
         shell.Completer.custom_matchers.remove(self._matcher)
         shell.events.unregister("pre_run_cell", self._forget_shown)
+        shell.events.unregister("pre_run_cell", self._wake_at_signals)
+        shell.events.unregister("pre_run_cell", self._cell_stop.begin)
+        shell.events.unregister("post_run_cell", self._cell_stop.end)
+        self._cell_stop.end(None)
         shell.display_formatter.ipython_display_formatter.pop(Run, None)
         for kind in (Session, Diff):
             shell.display_formatter.mimebundle_formatter.pop(kind, None)
@@ -98,6 +107,11 @@ class Extension:
                 kind.pop(name, None)
         for magics in _MAGICS:
             shell.magics_manager.registry.pop(magics.__name__, None)
+
+    def _wake_at_signals(self, _info: object) -> None:
+        """Start as soon as there is a loop: a configuration file is loaded before it."""
+        if self._wakeup is None and hasattr(self._shell, "kernel") and Wakeup.possible():
+            self._wakeup = Wakeup()
 
     def _lay_bridge(self, kernel: Any) -> Bridge | None:
         if self._tap is None:

@@ -17,6 +17,7 @@ from IPython.core.interactiveshell import ExecutionResult, InteractiveShell
 __all__ = ["Rewriter"]
 
 _CALLS = ("run_line_magic", "run_cell_magic")
+_CELL_MAGIC = re.compile(r"%%(?:agent|ask|graph|swarm)\b")
 
 
 class Rewriter:
@@ -32,14 +33,15 @@ class Rewriter:
         self._manager: TransformerManager = shell.input_transformer_manager
         self._original: Callable[[str], str] = self._manager.transform_cell
         self._manager.transform_cell = self._transform_cell
-        self._manager.cleanup_transforms.append(self._keep_questions)
+        self._manager.cleanup_transforms += [self._keep_questions, _at_the_top]
         shell.events.register("pre_run_cell", self._on_start)
         shell.events.register("post_run_cell", self._on_end)
 
     def undo(self) -> None:
         """Put everything back."""
         self._manager.__dict__.pop("transform_cell", None)
-        self._manager.cleanup_transforms.remove(self._keep_questions)
+        for transform in (self._keep_questions, _at_the_top):
+            self._manager.cleanup_transforms.remove(transform)
         self._shell.events.unregister("pre_run_cell", self._on_start)
         self._shell.events.unregister("post_run_cell", self._on_end)
 
@@ -57,6 +59,8 @@ class Rewriter:
         # Source that is transformed while a cell runs belongs to another magic, which executes it.
         if self._running or not any(f"magic('{name}'" in source for name in self._targets):
             return source
+        if not self._shell.autoawait:
+            return source
         self._rewritten = awaited(source, self._targets)
         return self._rewritten
 
@@ -71,6 +75,21 @@ class Rewriter:
             _as_call(line) if index in starts and self._question.match(line) else line
             for index, line in enumerate(lines)
         ]
+
+
+def _at_the_top(lines: list[str]) -> list[str]:
+    """Let comments be above a cell magic of ours; say what is wrong with other magics there."""
+    for index, line in enumerate(lines):
+        magic = _CELL_MAGIC.match(line)
+        if magic and index:
+            above = [each for each in lines[:index] if each.strip() and not each.startswith("#")]
+            if not above:
+                return lines[index:]
+            message = f"{magic[0]} must be in the first line of its cell: put {above[0].strip()!r:.60} into a cell of its own."
+            return [f"raise __import__('IPython').core.error.UsageError({message!r})\n"]
+        if line.strip() and not line.startswith(("#", "%", "!")):
+            break
+    return lines
 
 
 def _as_call(line: str) -> str:

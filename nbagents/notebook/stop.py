@@ -13,9 +13,9 @@ from typing import Any, TypeVar
 
 from IPython.core.getipython import get_ipython
 
-from nbagents._portal import Stopped
+from nbagents._portal import Stopped, portal
 
-__all__ = ["HardStop", "stoppable", "why_stopped"]
+__all__ = ["CellStop", "HardStop", "stoppable", "why_stopped"]
 
 T = TypeVar("T")
 
@@ -43,6 +43,37 @@ def why_stopped() -> tuple[str, ...]:
         with contextlib.suppress(KeyboardInterrupt):
             time.sleep(_SHUTDOWN_SECONDS)
     return _reason()
+
+
+class CellStop:
+    """Lets Stop reach the agents that a cell calls in threads of its own.
+
+    The kernel interrupts the main thread, which may only wait for the others, as a pool does.
+    """
+
+    def __init__(self) -> None:
+        self._before: Any = None
+        self._depth = 0
+
+    def begin(self, _info: object) -> None:
+        """Listen, as a cell starts."""
+        self._depth += 1
+        if self._depth > 1 or threading.current_thread() is not threading.main_thread():
+            return
+        portal().forget_calls()
+        self._before = signal.getsignal(signal.SIGINT)
+        if callable(self._before):
+            signal.signal(signal.SIGINT, self._on_signal)
+
+    def end(self, _result: object) -> None:
+        """Give the signal back, as the cell ends."""
+        self._depth = max(0, self._depth - 1)
+        if self._depth == 0 and signal.getsignal(signal.SIGINT) == self._on_signal:
+            signal.signal(signal.SIGINT, self._before)
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        portal().cancel_calls("Stopped by you")
+        self._before(number, frame)
 
 
 class _Interrupts:
