@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import chain
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from nbagents.redaction.named import is_named, is_random
@@ -13,12 +14,17 @@ from nbagents.redaction.seen import Span
 __all__ = ["secrets_in_url", "url_keys"]
 
 _PASSWORD = "a password in a URL"  # noqa: S105 - what it is, and none itself
-# A password may have `@`, and unquoted, against the standard, `/`, `?` and `#` too. What looks like
-# a port and a path is none.
-_USERINFO = re.compile(
-    r"(?<=://)(?P<user>[^\s:/?#@\"'`<>\\]{0,100}):"
-    r"(?P<password>[^\s/?#\"'`<>\\]{1,300}(?=@)|(?![0-9]{1,5}[/?#])[^\s@\"'`<>\\]{1,300}(?=@))"
-    r"@\n?[^\s/@\"'`<>]"
+_USER = r"(?<=://)[^\s:/?#@\"'`<>\\]{0,100}:"
+_HOST = r"@[^\s/@\"'`<>]"
+# Unquoted, against the standard, a password may have `@`, `/`, `?` and `#`; on the web, where these
+# are common in paths, only if it has to. What looks like a port and a path is no password.
+_USERINFO = (
+    re.compile(rf"{_USER}(?P<password>[^\s/?#\"'`<>\\]{{1,300}}(?=@)){_HOST}"),
+    re.compile(
+        rf"(?<!http://)(?<!https://){_USER}"
+        rf"(?P<password>(?![0-9]{{1,5}}[/?#])[^\s\"'`<>\\]{{1,300}}(?=@)){_HOST}"
+    ),
+    re.compile(rf"{_USER}(?P<password>(?![0-9]{{1,5}}[/?#])[^\s@\"'`<>\\]{{1,300}}(?=@)){_HOST}"),
 )
 _TOKEN = re.compile(r"(?<=://)(?P<token>[^\s:/?#@\"'`<>\\]{8,300})@[^\s/@\"'`<>]")
 _SIGNATURE = re.compile(
@@ -30,7 +36,7 @@ _SECRET_PARAMETERS = {"access", "auth", "code", "key", "sig", "signature"}
 def url_keys(text: str) -> Iterator[Span]:
     """Find passwords, and tokens that stand alone before a host or sign an address."""
     if "://" in text:
-        for match in _USERINFO.finditer(text):
+        for match in chain.from_iterable(form.finditer(text) for form in _USERINFO):
             if not is_stand_in(match["password"]):
                 yield Span(*match.span("password"), _PASSWORD)
         for match in _TOKEN.finditer(text):

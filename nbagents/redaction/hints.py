@@ -6,17 +6,25 @@ import re
 
 from nbagents.redaction.addresses import url_keys
 from nbagents.redaction.named import has_name
+from nbagents.redaction.seen import INLINE_TAG
 from nbagents.redaction.vendors import may_go_on, vendor_keys
 
 __all__ = ["may_begin_secret", "may_hold_secret"]
 
-# What may hide a key, such as `&#103;hp_` or `gh<b>p_`: only a closer look tells.
-_HIDING = re.compile(
-    r"</?[A-Za-z]|&[#A-Za-z]\w{1,31};|%[2-7][0-9A-Fa-f]|\\u00[0-7]"
-    r"|[\x1b\u00ad\u200b-\u200d\u2060\ufeff]"
+# What may stand for letters of a key: only a closer look tells.
+_ENCODED = re.compile(
+    r"&(?:#(?!39;|34;|x27;|x22;)|amp;(?:#|amp;)|commat|colon|equals|lowbar|period|plus|sol\b)"
+    r"|%[2-7][0-9A-Fa-f]|\\(?:u00[2-7]|/)|data:(?:text|application|image/svg)"
 )
-_HIDING_CHARS = "<&%\\\x1b\u00ad\u200b\u200c\u200d\u2060\ufeff"
-_LETTER_ESCAPE = re.compile(r"\\+[bfnrt]")
+_ENCODING_SIGNS = "data:", *"&%\\"
+# What is not seen at all, in text or in JSON, and may stand between the halves of a key.
+_UNSEEN = re.compile(
+    rf"{INLINE_TAG}[^<>]*>|<!--.{{0,200}}?-->|(?:\x1b|\\u001b)\[[0-9;?]*[A-Za-z]"
+    r"|[\u00ad\u200b-\u200d\u2060\ufeff]",
+    re.IGNORECASE,
+)
+_UNSEEN_SIGNS = "\\u001b", *"<\x1b\u00ad\u200b\u200c\u200d\u2060\ufeff"
+_BREAKS = "\\n", "\\t", "\\r", "\\b", "\\f"
 _USAGE = '_tokens":'
 """How the events name what was spent."""
 _NAMED_WITHIN = 100
@@ -33,14 +41,24 @@ def may_hold_secret(text: str) -> bool:
 
 
 def _suspect(text: str) -> bool:
-    if any(char in text for char in _HIDING_CHARS) and _HIDING.search(text):
+    if any(sign in text for sign in _ENCODING_SIGNS) and _ENCODED.search(text):
         return True
-    if "\\" in text:
-        text = _LETTER_ESCAPE.sub(" ", text)
+    text = text.replace(_USAGE, "")
+    for escape in _BREAKS if "\\" in text else ():
+        text = text.replace(escape, " ")
+    if _has_anchor(text):
+        return True
+    if any(sign in text for sign in _UNSEEN_SIGNS):
+        bare = _UNSEEN.sub("", text)
+        return bare != text and _has_anchor(bare)
+    return False
+
+
+def _has_anchor(text: str) -> bool:
     return (
-        any(True for _ in vendor_keys(text))
+        has_name(text)
+        or any(True for _ in vendor_keys(text))
         or ("://" in text and any(True for _ in url_keys(text)))
-        or has_name(text.replace(_USAGE, ""))
     )
 
 

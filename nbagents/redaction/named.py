@@ -85,7 +85,7 @@ def is_secret(value: str) -> bool:
         return False
     shares = [count / len(value) for count in Counter(value).values()]
     entropy = -sum(share * math.log2(share) for share in shares)
-    return entropy >= min(3.0, 0.85 * math.log2(len(value)))
+    return entropy >= min(3.0, 0.75 * math.log2(len(value)))
 
 
 def is_random(value: str) -> bool:

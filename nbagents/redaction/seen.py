@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import unquote
 
-__all__ = ["Seen", "Span", "decoded", "joined", "seen_of"]
+__all__ = ["INLINE_TAG", "Seen", "Span", "decoded", "joined", "seen_of"]
 
 _NARROWEST, _TERMINAL = 40, 80
 # What a reader does not see: it may stand between the halves of a key, or for one of its letters.
@@ -24,15 +24,15 @@ _ESCAPE = (
 )
 _ESCAPED = re.compile(_ESCAPE)
 _UNSEEN = re.compile(f"{_TAG}|{_ESCAPE}", re.DOTALL)
-_INLINE = re.compile(
+INLINE_TAG = (
     r"</?(?:a|abbr|b|bdi|bdo|big|cite|code|del|dfn|em|font|i|ins|kbd|mark|q|s|samp|small|span"
-    r"|strike|strong|sub|sup|tt|u|var|wbr)\b",
-    re.IGNORECASE,
+    r"|strike|strong|sub|sup|tt|u|var|wbr)\b"
 )
+_INLINE = re.compile(INLINE_TAG, re.IGNORECASE)
 # How `_meant` writes what begins a row and a cell, and what ends a table; all are white space.
 _ROW, _CELL, _END = "\x1e", "\x1f", "\x1d"
 _OF_TABLE = {"tr": _ROW, "td": _CELL, "th": _CELL, "/table": _END}
-_WORDS_ON = re.compile(r"[\w+/=.~%-]{2}")
+_WORDS_ON = re.compile(r"[\w+/=.~%@-]{2}")
 _ENTRY = re.compile(r"[\w.-]{1,60}\s?[:=]\s?[^\s=]")
 
 

@@ -138,7 +138,7 @@ _ISSUED: tuple[tuple[str, str, str], ...] = (
 _MARKED: tuple[tuple[str, str, str], ...] = (
     (
         "a Telegram token",
-        r"[0-9]{8,10}",
+        r"(?:bot)?[0-9]{8,10}",
         r":(?:AA[A-Za-z0-9_-]{32}|[A-Za-z0-9_-]{35})(?![A-Za-z0-9_-])",
     ),
     ("a Discord token", r"[A-Za-z0-9_-]{22,28}", r"\.[A-Za-z0-9_-]{6}\.[A-Za-z0-9_-]{27,}+"),

@@ -82,6 +82,16 @@ KEYS = {
     "bearer": (mixed(40), "Authorization: Bearer {}"),
     "basic": (login(), "Authorization: Basic {}"),
     "password": (mixed(14), 'password = "{}"'),
+    "telegram in a URL": (
+        f"{some(10, '123456789')}:AA{some(33)}",
+        "https://api.telegram.org/bot{}/send",
+    ),
+    "azure storage": (some(86) + "==", "AccountName=acme;AccountKey={};EndpointSuffix=x"),
+    "connection string": (mixed(11), "Server=db;User Id=sa;Password={};Encrypt=yes"),
+    "curl": (mixed(14), "curl -u admin:{} https://api.acme.io"),
+    "password with signs": ("pa/q7Kx" + "@w0rd#1!", "mysql://root:{}@db.acme.io/main"),
+    "user of a URL": (mixed(32), "https://{}@sentry.acme.io/1"),
+    "signature of a URL": (some(43) + "%3D", "https://acme.blob.io/c?sv=2022&sig={}"),
     "own key": (mixed(32), 'os.environ["ACME_API_KEY"] = "{}"'),
 } | {
     f"password of {scheme}": (mixed(14), f"{scheme}://app:{{}}@{host}/main")
