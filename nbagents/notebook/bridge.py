@@ -47,6 +47,7 @@ from nbagents.notebook.wire import (
     codec,
 )
 from nbagents.questions import OpenQuestion
+from nbagents.redaction import redact
 from nbagents.runnable import Run, RunStream
 from nbagents.sessions.address import default_store
 from nbagents.sessions.records import encode
@@ -212,7 +213,7 @@ class Bridge:
         try:
             message: FromPage = codec(FromPage).validate_python(content)
         except ValidationError as error:
-            _log.warning("The page said what nbagents does not understand: %s", error)
+            _log.warning("The page sent an unknown message: %s", redact(str(error)))
             return
         match message:
             case Hello():

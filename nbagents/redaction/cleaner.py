@@ -83,14 +83,14 @@ def _without_uris(text: str) -> str:
 
 
 class Cleaner:
-    """Finds keys in text, HTML and JSON, and gives it all back with a mark in place of each.
+    """Finds keys in text, HTML and JSON, and returns them with a mark in place of each key.
 
-    What is read is what a reader gets: JSON strings and `data:` URIs of text are decoded, and tags,
-    entities, colours and escapes in the middle of a key do not hide it. Pictures are not read.
-    Hashes and ids are not guessed at: how random a value looks counts only where a name says that
-    it is a key. `found` says what kind each secret was of, and never the secret; `values` are those
-    that are keys wherever they stand. Give them to another cleaner as `known`, and it finds them
-    where nothing says so.
+    Text is searched as a reader sees it: JSON strings and `data:` URIs of text are decoded, and
+    tags, entities, colors and escapes in the middle of a key do not hide it. Pictures are not
+    searched. How random a value looks counts only where a name says that it is a key, so hashes and
+    IDs stay. `found` lists the kinds of the keys, never the keys; `values` are those that are keys
+    wherever they appear. Pass them to another cleaner as `known`, and it finds them where no name
+    gives them away.
     """
 
     def __init__(self, known: Iterable[str] = ()) -> None:
@@ -134,8 +134,8 @@ class Cleaner:
     def encoded(self, text: bytes) -> bytes:
         """Clean encoded JSON; it is returned as it is when there is no key in it."""
         told = text.decode()
-        # The bytes of a file hide what is in them.
-        if not (self.suspects(told) or '"type":"file"' in told):
+        # A file has to be decoded, and its bytes need no quick look.
+        if not ('"type":"file"' in told or self.suspects(told)):
             return text
         found = len(self.found)
         value = self.json(from_json(text))
