@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import itertools
 import json
 import logging
 from collections import deque
@@ -307,7 +306,9 @@ class Feed:
 
     def document(self) -> dict[str, Any]:
         """Return the message that tells all that has happened so far."""
-        passing = itertools.chain.from_iterable(map(joined, list(self._open.values())))
+        self._new = []  # They are in the document, and must not be sent after it.
+        passing = [event for open_ in list(self._open.values()) for event in joined(open_)]
+        self._outgoing = Outgoing(passing)
         events = sorted([*self._stream.run.events, *passing], key=lambda event: event.seq)
         told = document_of(events, picture=self._view.picture, live=True)
         return {"type": "document", "document": told}

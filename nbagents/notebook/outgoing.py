@@ -27,10 +27,15 @@ class Outgoing:
     searched together with what was sent just before it, so the work does not grow with the text.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, sent: Sequence[Event] = ()) -> None:
+        """`sent` are the deltas of unfinished messages that the page has already."""
         self._held: list[Event] = []
         self._before: dict[tuple[str, str], str] = {}
         """The end of the text that was sent, by run and type."""
+        for event in sent:
+            if isinstance(event, (TextDelta, ThinkingDelta)):
+                key = (event.run_id, event.type)
+                self._before[key] = (self._before.get(key, "") + event.text)[-_CONTEXT:]
 
     def take(self, new: Sequence[Event]) -> list[Event]:
         """Return the events to send now."""

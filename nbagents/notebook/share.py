@@ -16,8 +16,7 @@ from typing import Any
 from nbagents._optional import require
 from nbagents.errors import UserError
 from nbagents.notebook.page import Page, make_page
-from nbagents.redaction import MARK
-from nbagents.redaction.cleaner import Cleaner
+from nbagents.redaction import MARK, Cleaner
 
 __all__ = ["SharedFiles", "open_notebook", "read_notebook", "saved_at", "share", "words_of"]
 

@@ -48,7 +48,10 @@ def url_keys(text: str) -> Iterator[Span]:
 
 def secrets_in_url(url: str) -> list[str]:
     """Return what is secret in an address that a program was given, such as a base URL."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # Whoever uses it says so.
+        return []
     found = [parts.password or (parts.username if is_random(parts.username or "") else None)]
     found += [
         value

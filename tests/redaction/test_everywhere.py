@@ -102,6 +102,12 @@ def test_a_key_that_comes_in_pieces_is_in_no_message_to_the_page(secret, around,
     assert told[-1].message.text == redact(text)
 
 
+def test_a_key_whose_beginning_the_page_has_already_does_not_go_on():
+    outgoing = Outgoing([TextDelta("It is ghp_"), TextDelta("a1B2")])
+    rest = TextDelta("c3D4" * 8 + " and more. ")
+    assert [event.text for event in outgoing.take([rest])] == [f"{MARK} and more. "]
+
+
 def test_text_without_keys_reaches_the_page_as_it_comes():
     outgoing, told = Outgoing(), []
     words = [
