@@ -9,6 +9,7 @@ from typing import TextIO
 
 from nbagents.errors import UserError
 from nbagents.providers.local import DEFAULT, KNOWN, Progress, check_runtime, fetch
+from nbagents.untrusted import clean
 
 _BAR_WIDTH = 30
 _CLEAR = "\r\x1b[K"
@@ -40,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return options.run(options) or 0
     except UserError as error:
-        sys.stderr.write(f"{_CLEAR if sys.stderr.isatty() else ''}{error}\n")
+        sys.stderr.write(f"{_CLEAR if sys.stderr.isatty() else ''}{clean(str(error))}\n")
         return 1
     except KeyboardInterrupt:
         end = "; the next fetch goes on from here" if options.run is _local else ""
@@ -57,7 +58,8 @@ def _local(options: argparse.Namespace) -> None:
 def _share(options: argparse.Namespace) -> None:
     from nbagents.notebook.share import share
 
-    sys.stdout.write(f"{share(options.notebook, options.to, redact=options.redact)}\n")
+    shared = share(options.notebook, options.to, redact=options.redact)
+    sys.stdout.write(f"{clean(str(shared))}\n")
 
 
 def _replay(options: argparse.Namespace) -> int:
@@ -65,9 +67,10 @@ def _replay(options: argparse.Namespace) -> int:
 
     replayed = replay(options.notebook, run_tools=options.run_tools)
     if not options.check:
-        sys.stdout.write(f"Wrote {write(replayed, options.notebook, options.to)}\n")
+        written = write(replayed, options.notebook, options.to)
+        sys.stdout.write(clean(f"Wrote {written}\n"))
     for difference in replayed.differences:
-        sys.stderr.write(f"{difference}\n")
+        sys.stderr.write(clean(f"{difference}\n"))
     if not replayed.differences:
         sys.stdout.write("All outputs are as they were.\n")
     return 1 if replayed.differences else 0

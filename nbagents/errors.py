@@ -19,6 +19,8 @@ from collections.abc import Iterable, Sequence
 
 from nbagents.redaction import redact
 
+from nbagents.untrusted import clean
+
 __all__ = [
     "Cancelled",
     "ContextOverflow",
@@ -52,7 +54,7 @@ class NbAgentsError(Exception):
 
     def _render_traceback_(self) -> list[str]:
         """Be one line in a notebook: what is wrong is outside of the code."""
-        return [f"{type(self).__name__}: {self}"]
+        return [clean(f"{type(self).__name__}: {self}")]
 
 
 class UserError(NbAgentsError):

@@ -29,6 +29,7 @@ from nbagents.notebook.document import document_of, joined
 from nbagents.notebook.forms.tap import Tap
 from nbagents.notebook.magics import AgentMagics
 from nbagents.notebook.outgoing import Outgoing
+from nbagents.notebook.values import QuestionText
 from nbagents.notebook.view import RunView
 from nbagents.notebook.wire import (
     AgentRow,
@@ -359,9 +360,6 @@ def _row_of(root: str, question: OpenQuestion) -> QuestionRow:
     return QuestionRow(
         run_id=root,
         question_id=question.id,
-        asker=asked["asker"],
-        prompt=asked["prompt"],
-        reason=asked["reason"],
         schema=asked["schema"],
-        details=asked.get("details"),
+        **QuestionText.of(*(asked.get(name) for name in QuestionText._fields))._asdict(),
     )

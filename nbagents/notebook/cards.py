@@ -10,10 +10,12 @@ from typing import Any
 from nbagents.agents.agent import Agent
 from nbagents.models.registry import default_model
 from nbagents.notebook.html import facts_of
+from nbagents.notebook.safe_markdown import NO_MATH
 from nbagents.notebook.view import RunView
 from nbagents.runnable import Run, Runnable
 from nbagents.teams.graph import Graph
 from nbagents.teams.swarm import Swarm
+from nbagents.untrusted import clean, one_line
 
 __all__ = [
     "OF_THE_MOMENT",
@@ -58,7 +60,8 @@ class Table(Shown):
     def __repr__(self) -> str:
         if not self.rows:
             return self.empty
-        rows = [self.columns, *self.rows] if any(self.columns) else list(self.rows)
+        rows = [self.columns] if any(self.columns) else []
+        rows += [[one_line(cell) for cell in row] for row in self.rows]
         widths = [max(len(row[i]) for row in rows) for i in range(len(self.columns))]
         lines = (
             "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
@@ -74,20 +77,20 @@ class Table(Shown):
             for name in self.columns
         )
         head = f"<thead><tr>{head}</tr></thead>" if any(self.columns) else ""
-        body = "".join(
-            "<tr>"
-            + "".join(
-                f'<td style="{_CELL}">{f"<b>{html.escape(cell)}</b>" if first else html.escape(cell)}</td>'
-                for first, cell in ((i == 0, cell) for i, cell in enumerate(row))
-            )
-            + "</tr>"
-            for row in self.rows
-        )
+        body = "".join(f"<tr>{''.join(map(_cell, enumerate(row)))}</tr>" for row in self.rows)
         title = f"<caption>{html.escape(self.title)}</caption>" if self.title else ""
         style = "border-collapse:collapse;font-size:.92em;margin:2px 0"
-        table = f'<table style="{style}">{title}{head}<tbody>{body}</tbody></table>'
+        table = (
+            f'<table class="{NO_MATH}" style="{style}">{title}{head}<tbody>{body}</tbody></table>'
+        )
         long = len(self.rows) > _UNSCROLLED
         return f'<div style="max-height:30em;overflow:auto">{table}</div>' if long else table
+
+
+def _cell(cell: tuple[int, str]) -> str:
+    column, text = cell
+    words = html.escape(clean(text))
+    return f'<td style="{_CELL}">{words if column else f"<b>{words}</b>"}</td>'
 
 
 def model_of(runnable: Runnable[object]) -> str:

@@ -11,11 +11,11 @@ from typing import Any, cast
 
 from nbagents.errors import UserError
 from nbagents.events import DurableEvent, Event, RunStarted, TextDelta, ThinkingDelta
-from nbagents.notebook.safe_markdown import clean
 from nbagents.notebook.wire import PictureStub, RunDocument, codec
 from nbagents.runnable import Run
 from nbagents.sessions.records import encode
 from nbagents.topology import LayoutUnavailable
+from nbagents.untrusted import clean
 
 __all__ = ["document_of", "joined", "picture_stub", "placeholder", "write_document"]
 

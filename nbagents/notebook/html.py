@@ -19,17 +19,19 @@ from nbagents.notebook.items import (
     TextItem,
     ToolItem,
 )
-from nbagents.notebook.safe_markdown import code_block, to_html
+from nbagents.notebook.safe_markdown import NO_MATH, code_block, to_html
 from nbagents.notebook.values import (
+    QuestionText,
     clipped,
     file_of,
-    one_line,
     plain,
     pretty,
     readable,
+    short_args,
     without_bytes,
 )
 from nbagents.notebook.view import RunView
+from nbagents.untrusted import visible
 
 __all__ = [
     "answer_words",
@@ -153,7 +155,7 @@ def _run(node: RunNode, frame: _Frame, *, outermost: bool) -> str:
         f'<span style="opacity:.72"> · {facts}</span>{note}</div>'
     )
     return (
-        f'<div role="group" aria-label="Run of {html.escape(node.name)}" '
+        f'<div role="group" class="{NO_MATH}" aria-label="Run of {html.escape(node.name)}" '
         f'style="border-left:3px solid {color};padding:2px 0 2px 12px;margin:2px 0;'
         f'line-height:1.5;overflow-wrap:anywhere">{header}{body}</div>'
     )
@@ -233,17 +235,17 @@ def _member(node: RunNode, frame: _Frame) -> str:
 
 def _question(item: QuestionItem, frame: _Frame) -> str:
     asked = item.asked
-    reason = (
-        f' <span style="opacity:.72">{html.escape(asked.reason)}</span>' if asked.reason else ""
+    asker, prompt, reason, details = QuestionText.of(
+        asked.asker, asked.prompt, asked.reason, asked.details
     )
-    details = ""
-    if asked.details is not None:
-        shown = code_block(clipped(pretty(asked.details), _SHOWN_RESULT))
+    reason = f' <span style="opacity:.72">{html.escape(reason)}</span>' if reason else ""
+    if details:
+        shown = code_block(clipped(details, _SHOWN_RESULT))
         details = f'<details style="font-size:.9em"><summary>Details</summary>{shown}</details>'
     color = _ORANGE if item.is_open else _GREEN if item.received else _GREY
     sign, words = answer_words(item)
     mark = f'<span style="color:{color}">{sign}</span>'
-    told = f"<b>{html.escape(asked.asker)}</b> asks: {html.escape(asked.prompt)}"
+    told = f"<b>{html.escape(asker)}</b> asks: {html.escape(prompt)}"
     if item.is_open and not frame.whole:  # Its form says the rest.
         return f'<div style="margin:4px 0">{mark} {told}</div>'
     return (
@@ -256,7 +258,7 @@ def answer_words(item: QuestionItem) -> tuple[str, str]:
     """Return a sign, and the words that say what became of a question."""
     if item.received is None:
         return ("?", "waiting for you") if item.is_open else ("■", "not answered")
-    text = _answer_text(item.received.answer)
+    text = visible(_answer_text(item.received.answer))
     how = _WAYS[item.received.via].format(
         time=datetime.fromtimestamp(item.received.at).astimezone().strftime("%H:%M")
     )
@@ -287,7 +289,7 @@ def _tool(tool: ToolItem, frame: _Frame) -> str:
     sign, words, color = _TOOL_SIGNS[tool.status]
     called = f"<code>{html.escape(tool.name)}</code>"
     if tool.args is not None:
-        called = f"<code>{html.escape(tool.name)}({html.escape(one_line(tool.args))})</code>"
+        called = f"<code>{html.escape(tool.name)}({html.escape(short_args(tool.args))})</code>"
     tail = [words] if words else []
     if any(question.is_open for question in tool.questions):
         tail.append("waiting for you")

@@ -27,7 +27,6 @@ from nbagents.events import (
 from nbagents.notebook.document import document_of, placeholder
 from nbagents.notebook.html import draw_html
 from nbagents.notebook.pictures import LivePicture, picture_bundle
-from nbagents.notebook.safe_markdown import clean
 from nbagents.notebook.text import draw_markdown, draw_plain, header
 from nbagents.notebook.values import pretty
 from nbagents.notebook.view import RunView
@@ -35,6 +34,7 @@ from nbagents.notebook.wire import RUN_MIME
 from nbagents.redaction import redact
 from nbagents.runnable import Run, RunStream
 from nbagents.topology import Topology
+from nbagents.untrusted import clean
 
 __all__ = [
     "Canvas",

@@ -12,11 +12,11 @@ from IPython.display import display
 from nbagents._portal import in_thread
 from nbagents.events import is_durable
 from nbagents.notebook.document import picture_stub
-from nbagents.notebook.safe_markdown import clean
 from nbagents.notebook.view import RunView
 from nbagents.notebook.wire import PICTURE_MIME
 from nbagents.topology import LayoutUnavailable, Picture, Topology
 from nbagents.topology.base import image
+from nbagents.untrusted import clean
 
 __all__ = ["LivePicture", "picture_bundle"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import html
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from markdown_it import MarkdownIt
@@ -13,12 +13,81 @@ from markdown_it.renderer import RendererHTML
 from markdown_it.token import Token
 from markdown_it.utils import OptionsDict
 
-__all__ = ["clean", "code_block", "to_html", "to_safe_markdown"]
+from nbagents.untrusted import clean, fence
+
+__all__ = ["NO_MATH", "code_block", "literal", "to_html", "to_safe_markdown"]
+
+NO_MATH = "mathjax_ignore tex2jax_ignore"
+"""Classes of an element in which MathJax draws no formulas, which can hold links and cover text."""
 
 _HTTP = re.compile(r"https?://", re.IGNORECASE)
-_LINK_TARGET = re.compile(r"\]\((?!\s*<?https?://)", re.IGNORECASE)
 
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+# Readers of Markdown disagree about what is code, so in no other place may anything be alive. What
+# is written as a code span or by a character reference has no meaning to any of them. MathJax
+# reads the page itself, where only an element keeps the two ends of a formula apart.
+_MATH = r"(?P<math>\$+|\\(?:[()\[\]]|(?:begin|end|ref|eqref)(?![A-Za-z])))"
+_ADDRESS = r"(?P<address>(?<=[\w.+-])@(?=[\w-])|(?i:(?<=\bftp)):(?=//))"
+_MARKDOWN = re.compile(
+    r"(?<![`\\])(?P<ticks>``?)(?!`)(?P<code>.+?)(?<!`)(?P=ticks)(?!`)"
+    rf"|{_MATH}|{_ADDRESS}"
+    r"|(?P<kept>\\(?:[*_#+.!~>|-]|(?=\n)))"
+    r"|(?P<special>[<`\\]|~{3,}|&(?=\#|\w+;))"
+    r"|(?P<bracket>\[)",
+    re.DOTALL,
+)
+_LITERAL = re.compile(
+    rf"{_MATH}|{_ADDRESS}"
+    r"|(?P<special>[<>`\\&])"
+    r"|(?P<bracket>[*_\[\]#|~]|^[-+=]|(?<=^\d)[.)]|(?<=^\d\d)[.)])"
+)
+_ALIVE_IN_CODE = re.compile(r"[`|]|<[A-Za-z/!?]|\$\$|\\(?:\\[(\[]|begin|end)")
+_LANGUAGES = frozenset(
+    [
+        "bash",
+        "c",
+        "cpp",
+        "csharp",
+        "css",
+        "csv",
+        "diff",
+        "dockerfile",
+        "go",
+        "html",
+        "ini",
+        "java",
+        "javascript",
+        "js",
+        "json",
+        "jsx",
+        "julia",
+        "kotlin",
+        "latex",
+        "lua",
+        "makefile",
+        "markdown",
+        "md",
+        "php",
+        "python",
+        "py",
+        "r",
+        "ruby",
+        "rust",
+        "scala",
+        "sh",
+        "shell",
+        "sql",
+        "swift",
+        "text",
+        "toml",
+        "ts",
+        "tsx",
+        "typescript",
+        "xml",
+        "yaml",
+        "yml",
+    ]
+)
+"""What a code block may be called. Readers draw others, such as `mermaid`, as what they say."""
 
 _BLOCK = (
     "overflow-x:auto;padding:8px 10px;margin:6px 0;border-radius:4px;white-space:pre;"
@@ -38,7 +107,7 @@ class _Renderer(RendererHTML):
         for token in reversed(tokens[:index]):
             if token.type == "link_open":
                 href = str(token.attrGet("href") or "")
-                shown = "" if text.strip() in {href, href.rstrip("/")} else f" ({_short(href)})"
+                shown = "" if text.strip() in {href, href.rstrip("/")} else f" ({href})"
                 return f'</a><span style="opacity:.7">{html.escape(shown)}</span>'
             text = token.content + text
         return "</a>"
@@ -48,7 +117,7 @@ class _Renderer(RendererHTML):
     ) -> str:
         """Name the image and where it is; loading it would tell its server that it was read."""
         token = tokens[index]
-        source = html.escape(_short(str(token.attrGet("src") or "")))
+        source = html.escape(str(token.attrGet("src") or ""))
         return f"[image: {html.escape(token.content)} ({source})]"
 
     def fence(
@@ -58,10 +127,6 @@ class _Renderer(RendererHTML):
         return code_block(tokens[index].content)
 
     code_block = fence
-
-
-def _short(url: str) -> str:
-    return url if len(url) <= 80 else f"{url[:77]}..."
 
 
 @functools.cache
@@ -99,32 +164,68 @@ def to_html(text: str) -> str:
 
 
 def to_safe_markdown(text: str) -> str:
-    """Make Markdown that no reader turns into HTML, an image or a link that is not http(s).
+    """Make Markdown that no reader turns into HTML, a link, an image, a formula or a diagram.
 
-    It stays harmless after whatever stands before it in a document: only code that is fenced at
-    the very start of a line is kept to the letter, and a fence left open is closed.
+    Headings, lists, tables, quotations and emphasis stay. Links become their text and their target.
+    Each block of code is fenced anew at the start of a line, after a blank one, where every reader
+    sees a fence.
     """
-    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
-    code: set[int] = set()
-    end = ""
+    lines = clean(text).split("\n")
+    blocks: list[str] = []
+    at = 0
     for token in _markdown().parse("\n".join(lines)):
-        if token.type == "fence" and token.level == 0 and token.map:
-            first, after = token.map
-            if lines[first].startswith(token.markup):
-                code.update(range(first, after))
-            closing = rf" {{0,3}}{re.escape(token.markup[0])}{{{len(token.markup)},}}[ \t]*"
-            if after == first + 1 or not re.fullmatch(closing, lines[after - 1]):
-                end = f"\n{token.markup}"
-    safe = (line if i in code else _defused(line) for i, line in enumerate(lines))
-    return "\n".join(safe) + end
+        if token.type not in {"fence", "code_block"} or token.map is None:
+            continue
+        first, after = token.map
+        info = token.info.strip().lower()
+        code = fence(token.content, info if info in _LANGUAGES else "")
+        blocks += [_defused(lines[at:first]), code]
+        at = after
+    blocks.append(_defused(lines[at:]))
+    return "\n\n".join(block for block in blocks if block)
 
 
-def clean(text: str) -> str:
-    """Drop what a page or a terminal would obey, or refuse: control characters, half characters."""
-    text = text.replace("\r\n", "\n").replace("\r", "\n")
-    return _CONTROL.sub("", text).encode("utf-8", "replace").decode("utf-8")
+def literal(text: str) -> str:
+    """Write text as Markdown in which nothing of it is markup; its lines stay lines."""
+    lines = filter(None, map(str.strip, clean(text).split("\n")))
+    return "  \n".join(
+        _written(_LITERAL, line, _as_literal) for line in lines
+    )  # Two spaces end a line.
 
 
-def _defused(line: str) -> str:
-    line = line.replace("<", "&lt;").replace("![", "!\\[")
-    return _LINK_TARGET.sub("]\\\\(", line).replace("]:", "]\\:")
+def _defused(lines: Sequence[str]) -> str:
+    paragraphs = re.split(r"\n(?:[ \t]*\n)+", "\n".join(lines).strip("\n"))
+    return "\n\n".join(_written(_MARKDOWN, each, _as_markdown) for each in paragraphs).strip("\n")
+
+
+def _written(pattern: re.Pattern[str], text: str, write: Callable[[re.Match[str]], str]) -> str:
+    """Write each match in its place; two code spans are kept apart, as together they are none."""
+    pieces, at = [""], 0
+    for match in pattern.finditer(text):
+        piece = text[at : match.start()] + write(match)
+        if pieces[-1].endswith("`") and piece.startswith("`"):
+            pieces.append(" ")
+        pieces.append(piece)
+        at = match.end()
+    return "".join(pieces) + text[at:]
+
+
+def _as_markdown(match: re.Match[str]) -> str:
+    if match["code"] is None:
+        return match["kept"] or _as_literal(match)
+    code = match["code"].replace("\n", " ")
+    if not code.strip() or _ALIVE_IN_CODE.search(code):
+        return _written(_LITERAL, code.strip(), _as_literal)
+    return f"`{code}`"
+
+
+def _as_literal(match: re.Match[str]) -> str:
+    found = match[0]
+    if match["math"]:
+        return f"`{found}`" if found[0] == "\\" else f"`$`{'&#36;' * (len(found) - 1)}"
+    if match["bracket"]:
+        return f"\\{found}"
+    return "".join(_REFERENCES.get(char) or f"&#{ord(char)};" for char in found)
+
+
+_REFERENCES = {"<": "&lt;", ">": "&gt;", "&": "&amp;"}

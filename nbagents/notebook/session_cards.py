@@ -20,13 +20,14 @@ from nbagents.events import (
 )
 from nbagents.notebook.cards import Shown, Table
 from nbagents.notebook.html import draw_html, usage_facts
-from nbagents.notebook.safe_markdown import clean, code_block, to_safe_markdown
+from nbagents.notebook.safe_markdown import NO_MATH, code_block, literal
 from nbagents.notebook.text import draw_markdown, draw_plain
-from nbagents.notebook.values import clipped, one_line
+from nbagents.notebook.values import clipped, short_args
 from nbagents.notebook.view import RunView
 from nbagents.sessions.diff import Diff, told
 from nbagents.sessions.session import Session
 from nbagents.sessions.story import RunRecord, Story
+from nbagents.untrusted import clean, fence, one_line, visible
 
 __all__ = [
     "Card",
@@ -75,12 +76,12 @@ class Card(Shown):
         return clean("\n".join((" · ".join((self.title, *self.facts)), *lines)))
 
     def _repr_markdown_(self) -> str:
-        head = f"**{to_safe_markdown(self.title)}** {to_safe_markdown(' · '.join(self.facts))}"
+        head = f"**{literal(self.title)}** {literal(' · '.join(self.facts))}"
         lines = (
-            f"- {to_safe_markdown(row.label)}: {to_safe_markdown(f'{row.text} {row.code}'.strip())}"
+            f"- {literal(one_line(row.label))}: {literal(one_line(f'{row.text} {row.code}'))}"
             for row in self.rows
         )
-        return clean("\n".join((head.rstrip(), "", *lines)).rstrip())
+        return "\n".join((head.rstrip(), "", *lines)).rstrip()
 
     def _repr_html_(self) -> str:
         facts = "".join(f" · {html.escape(fact)}" for fact in self.facts)
@@ -93,7 +94,7 @@ class Card(Shown):
         )
         table = f'<table style="border-collapse:collapse;margin:2px 0">{rows}</table>'
         return clean(
-            f'<div role="group" aria-label="{html.escape(self.title)}" style="border-left:3px solid '
+            f'<div role="group" class="{NO_MATH}" aria-label="{html.escape(self.title)}" style="border-left:3px solid '
             "rgba(127,127,127,.8);padding:2px 0 2px 12px;margin:2px 0;font-size:.92em;"
             f'overflow-wrap:anywhere"><div><b>{html.escape(self.title)}</b>'
             f'<span style="opacity:.72">{facts}</span></div>{table if self.rows else ""}</div>'
@@ -109,7 +110,7 @@ def session_card(session: Session, facts: Iterable[str] = (), rows: Iterable[Row
         known += usage_facts(session.usage)
     told_rows = [*_agent_rows(session), *_question_rows(session)]
     if session.state:
-        told_rows.append(Row("shared", one_line(session.state)))
+        told_rows.append(Row("shared", short_args(session.state)))
     if events:
         told_rows.append(
             Row("last", f"{_time(events[-1].at)}, {clipped(told(events[-1]), _SHORT)}")
@@ -191,10 +192,10 @@ class Conversation(Shown):
 
     def _repr_markdown_(self) -> str:
         shown = (
-            f"**{to_safe_markdown(_asked(run))}**\n\n{draw_markdown(view, _end(run))}"
+            f"**{literal(_asked(run))}**\n\n{draw_markdown(view, _end(run))}"
             for run, view in self._each()
         )
-        return clean("\n\n---\n\n".join((to_safe_markdown(self._title), *shown)))
+        return "\n\n---\n\n".join((literal(self._title), *shown))
 
     def _repr_html_(self) -> str:
         shown = (
@@ -204,7 +205,8 @@ class Conversation(Shown):
             for run, view in self._each()
         )
         return clean(
-            f'<p style="margin:2px 0"><b>{html.escape(self._title)}</b></p>{"".join(shown)}'
+            f'<div class="{NO_MATH}"><p style="margin:2px 0"><b>{html.escape(self._title)}</b></p>'
+            f"{''.join(shown)}</div>"
         )
 
     @property
@@ -219,10 +221,9 @@ class Conversation(Shown):
 def diff_bundle(diff: Diff) -> dict[str, str]:
     """Show where two sessions part."""
     text = clean(str(diff))
-    lines = (to_safe_markdown(line) for line in text.split("\n"))
     return {
         "text/html": code_block(text),
-        "text/markdown": "  \n".join(lines),
+        "text/markdown": fence(text),
         "text/plain": text,
     }
 
@@ -276,7 +277,9 @@ def _ends(session: Session) -> dict[str, Counter[str]]:
 def _question_rows(session: Session) -> Iterable[Row]:
     asked = session.questions
     for question in asked[:_SHOWN_QUESTIONS]:
-        yield Row("asks you", f"{question.asker}: {clipped(question.prompt, _SHORT)}")
+        yield Row(
+            "asks you", f"{visible(question.asker)}: {clipped(visible(question.prompt), _SHORT)}"
+        )
     if len(asked) > _SHOWN_QUESTIONS:
         yield Row("", f"and {len(asked) - _SHOWN_QUESTIONS} more questions")
 

@@ -18,9 +18,10 @@ from nbagents.notebook.items import (
     TextItem,
     ToolItem,
 )
-from nbagents.notebook.safe_markdown import to_safe_markdown
-from nbagents.notebook.values import one_line, pretty
+from nbagents.notebook.safe_markdown import literal, to_safe_markdown
+from nbagents.notebook.values import pretty, short_args
 from nbagents.notebook.view import RunView
+from nbagents.untrusted import fence, visible
 
 __all__ = ["draw_markdown", "draw_plain", "header"]
 
@@ -93,7 +94,7 @@ def _plain_item(node: RunNode, item: Item) -> Iterator[str]:
 
 
 def _plain_tool(tool: ToolItem) -> Iterator[str]:
-    yield f"{_TOOL_SIGNS[tool.status]} {tool.name}({one_line(tool.args or {})})"
+    yield f"{_TOOL_SIGNS[tool.status]} {tool.name}({short_args(tool.args or {})})"
     for question in tool.questions:
         yield textwrap.indent(_plain_question(question), "  ")
     for run in tool.runs:
@@ -105,7 +106,8 @@ def _plain_tool(tool: ToolItem) -> Iterator[str]:
 
 def _plain_question(item: QuestionItem) -> str:
     sign, words = answer_words(item)
-    return f"{item.asked.asker} asks: {item.asked.prompt}\n{sign} {words}"
+    asker, prompt = visible(item.asked.asker), visible(item.asked.prompt)
+    return f"{asker} asks: {prompt}\n{sign} {words}"
 
 
 def draw_markdown(view: RunView, now: float) -> str:
@@ -113,8 +115,8 @@ def draw_markdown(view: RunView, now: float) -> str:
     node = view.root
     if node is None:
         return ""
-    ending = [to_safe_markdown(view.ending)] if view.ending else []
-    head = f"*{to_safe_markdown(header(node, now))}*"
+    ending = [literal(view.ending)] if view.ending else []
+    head = f"*{literal(header(node, now))}*"
     return "\n\n".join((*_markdown_run(node), head, *ending))
 
 
@@ -123,19 +125,16 @@ def _markdown_run(node: RunNode) -> Iterator[str]:
         if isinstance(item, TextItem) and not item.thinking:
             typed = node.output is not None and not isinstance(node.output, str)
             if typed and item is node.items[-1]:
-                yield f"```json\n{pretty(node.output)}\n```"
+                yield fence(pretty(node.output), "json")
             else:
                 yield to_safe_markdown(item.text)
         elif isinstance(item, RunNode):
-            yield f"**{to_safe_markdown(item.name)}** {status_words(item)[0]}"
+            yield f"**{literal(item.name)}** {status_words(item)[0]}"
             yield from _markdown_run(item)
         else:
-            # No code block: what is code depends on what stands before it. Two spaces end a line.
-            lines = "\n".join(_plain_item(node, item)).split("\n")
-            yield "  \n".join(to_safe_markdown(line.strip()) for line in lines)
+            yield literal("\n".join(_plain_item(node, item)))
     if not node.items and node.is_over and node.output is not None:
         text = _shown_output(node.output)
-        is_text = isinstance(node.output, str)
-        yield to_safe_markdown(text) if is_text else f"```json\n{text}\n```"
+        yield to_safe_markdown(text) if isinstance(node.output, str) else fence(text, "json")
     if node.reason and node.status in _ENDINGS:
-        yield f"**{_ENDINGS[node.status]}{to_safe_markdown(node.reason)}**"
+        yield f"**{literal(_ENDINGS[node.status] + node.reason)}**"

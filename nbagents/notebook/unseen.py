@@ -21,20 +21,19 @@ from nbagents.notebook.document import document_of
 from nbagents.notebook.html import draw_html, usage_facts
 from nbagents.notebook.live import how_to_go_on
 from nbagents.notebook.magics import AgentMagics
-from nbagents.notebook.safe_markdown import clean
+from nbagents.notebook.safe_markdown import NO_MATH
 from nbagents.notebook.text import header
 from nbagents.notebook.view import RunView
 from nbagents.notebook.wire import RUN_MIME, RunRow
 from nbagents.runnable import Held, Run
+from nbagents.untrusted import clean
 
 __all__ = ["Unseen"]
 
 _MOST_RUNS = 100
 _MOST_BYTES = 1_000_000
 _STATUSES = {"cancelled": "stopped", "limited": "stopped at a limit"}
-_FOLDED = (
-    '<details><summary style="cursor:pointer;opacity:.8">{header}</summary>\n{whole}\n</details>'
-)
+_FOLDED = f'<details class="{NO_MATH}"><summary style="cursor:pointer;opacity:.8">{{header}}</summary>\n{{whole}}\n</details>'
 
 
 class Unseen:

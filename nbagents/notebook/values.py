@@ -3,16 +3,42 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import TypeAdapter, ValidationError
 
 from nbagents.messages import FilePart
+from nbagents.untrusted import exact, visible
 
-__all__ = ["clipped", "file_of", "one_line", "plain", "pretty", "readable", "without_bytes"]
+__all__ = [
+    "QuestionText",
+    "clipped",
+    "file_of",
+    "plain",
+    "pretty",
+    "readable",
+    "short_args",
+    "without_bytes",
+]
 
 _SHORT_ARGS = 90
 _SHORT_VALUE = 60
+
+
+class QuestionText(NamedTuple):
+    """What a person reads of a question, with nothing invisible in it."""
+
+    asker: str
+    prompt: str
+    reason: str
+    details: str
+    """As JSON; empty when there are none."""
+
+    @classmethod
+    def of(cls, asker: str, prompt: str, reason: str, details: Any) -> QuestionText:
+        """Make it from what was asked, as the log has it."""
+        words = map(visible, (asker, prompt, reason))
+        return cls(*words, "" if details is None else exact(details))
 
 
 def file_of(value: Any) -> FilePart | None:
@@ -37,7 +63,7 @@ def without_bytes(value: Any) -> Any:
     return {name: without_bytes(item) for name, item in value.items()}
 
 
-def one_line(args: dict[str, Any]) -> str:
+def short_args(args: dict[str, Any]) -> str:
     """Write arguments as they would stand in a call, short enough for a line."""
     shown = ", ".join(
         f"{name}={plain(value)}" if name else plain(value) for name, value in args.items()

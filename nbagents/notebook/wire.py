@@ -123,7 +123,8 @@ class QuestionRow:
     reason: str
     schema: dict[str, Any]
     """JSON Schema of the answer."""
-    details: Any = None
+    details: str = ""
+    """As JSON, with escapes for what cannot be seen."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,7 @@ from nbagents.messages import ZERO_USAGE, FilePart, Message, TextPart, Usage
 from nbagents.questions import Answers, OpenQuestion
 from nbagents.record import check_answers, unasked
 from nbagents.topology import Topology
+from nbagents.untrusted import one_line
 
 __all__ = ["Held", "Onlooker", "Result", "Run", "Status", "look_on"]
 
@@ -366,7 +367,7 @@ class Run(Generic[T]):
         return self._start.topology if self._start else None
 
     def __repr__(self) -> str:
-        return f"<Run {self.run_id} of {self.name}: {self.status}>"
+        return one_line(f"<Run {self.run_id} of {self.name}: {self.status}>")
 
     @property
     def _unanswered(self) -> list[str]:

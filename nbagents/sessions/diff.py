@@ -24,6 +24,7 @@ from nbagents.events import (
     ToolFinished,
     ToolStarted,
 )
+from nbagents.untrusted import one_line
 
 __all__ = ["Diff", "told"]
 
@@ -52,8 +53,12 @@ class Diff:
 
     def __str__(self) -> str:
         lines = [f"  {self.common} events in common"]
-        lines.extend(f"- {self.names[event.run_id]}: {told(event)}" for event in self.ours)
-        lines.extend(f"+ {self.names[event.run_id]}: {told(event)}" for event in self.theirs)
+        lines.extend(
+            f"- {one_line(self.names[event.run_id])}: {told(event)}" for event in self.ours
+        )
+        lines.extend(
+            f"+ {one_line(self.names[event.run_id])}: {told(event)}" for event in self.theirs
+        )
         return "\n".join(lines)
 
     __repr__ = __str__
@@ -74,7 +79,7 @@ def _names(events: Iterable[DurableEvent]) -> dict[str, str]:
 
 def told(event: DurableEvent) -> str:
     """Tell an event in one line."""
-    flat = " ".join(_told(event).split())
+    flat = one_line(_told(event))
     return flat if len(flat) <= _LONGEST else f"{flat[: _LONGEST - 1]}…"
 
 

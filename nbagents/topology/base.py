@@ -14,6 +14,7 @@ from nbagents.topology import sources
 from nbagents.topology.layout import LayoutUnavailable
 from nbagents.topology.parts import Diagram
 from nbagents.topology.picture import Picture
+from nbagents.untrusted import fence
 
 __all__ = ["Topology"]
 
@@ -64,7 +65,7 @@ class Topology(Diagram):
             case ".mmd":
                 text = self.mermaid
             case ".md":
-                text = f"```mermaid\n{self.mermaid}```\n\n```\n{self.outline}\n```\n"
+                text = f"{fence(self.mermaid, 'mermaid')}\n\n{fence(self.outline)}\n"
             case other:
                 raise UserError(
                     f"A topology cannot be saved as {other or 'a file without suffix'!r}. "

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
 from nbagents.errors import UserError
+from nbagents.untrusted import one_line
 
-__all__ = ["Diagram", "Link", "LinkKind", "NodeKind", "TopologyNode", "one_line", "shorten"]
+__all__ = ["Diagram", "Link", "LinkKind", "NodeKind", "TopologyNode", "shorten"]
 
 NodeKind = Literal["agent", "tool", "function", "human", "remote", "swarm", "graph"]
 LinkKind = Literal["flow", "error", "tool", "handoff", "ask"]
-
-_REFUSED = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,11 +118,6 @@ class Diagram:
             next(team for team in above(link.source) if team in above(link.target))
             for link in links
         ]
-
-
-def one_line(text: str) -> str:
-    """Return a text with its white space as single blanks, and nothing that XML refuses."""
-    return _REFUSED.sub("", " ".join(text.split()))
 
 
 def shorten(text: str, length: int) -> str:

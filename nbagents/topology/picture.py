@@ -21,8 +21,9 @@ from nbagents.topology.look import (
     face_of,
     text_width,
 )
-from nbagents.topology.parts import Diagram, NodeKind, one_line, shorten
+from nbagents.topology.parts import Diagram, NodeKind, shorten
 from nbagents.topology.sources import LONGEST_CONDITION, condition
+from nbagents.untrusted import one_line
 
 __all__ = ["Picture"]
 

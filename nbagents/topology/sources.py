@@ -6,7 +6,8 @@ import importlib
 from collections import Counter
 from typing import Any
 
-from nbagents.topology.parts import Diagram, Link, TopologyNode, one_line, shorten
+from nbagents.topology.parts import Diagram, Link, TopologyNode, shorten
+from nbagents.untrusted import one_line
 
 __all__ = ["LONGEST_CONDITION", "LONGEST_LABEL", "condition", "dot", "mermaid", "outline"]
 

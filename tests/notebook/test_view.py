@@ -21,6 +21,7 @@ from nbagents import (
 )
 from nbagents.notebook.items import NoteItem, TextItem, ToolItem
 from nbagents.notebook.live import bundle
+from nbagents.notebook.safe_markdown import NO_MATH
 from nbagents.notebook.view import RunView
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -166,7 +167,11 @@ async def test_a_stopped_run_keeps_its_partial_text():
 async def test_what_it_cost_is_in_the_header():
     usage = Usage(1000, 200, 0, Decimal("0.0123"))
     view, _ = await watched(Agent("a", model=ScriptedModel(Say(text="x", usage=usage))))
-    assert all("1,200 tokens · $0.0123" in form for form in bundle(view, 0.0).values())
+    forms = bundle(view, 0.0)
+    assert "1,200 tokens · $0.0123" in forms["text/html"]
+    assert "1,200 tokens · $0.0123" in forms["text/plain"]
+    # As code, since two dollar signs would make a formula of what is between them.
+    assert "1,200 tokens · `$`0.0123" in forms["text/markdown"]
     view, _ = await watched(Agent("a", model=ScriptedModel(Say(text="x", usage=Usage(10, 2)))))
     assert "price unknown" in drawn(view)
 
@@ -189,7 +194,7 @@ async def test_it_reads_well_with_all_style_and_folding_stripped():
     html = bundle(view, 0.0)["text/html"]
     assert "<script" not in html
     assert "<style" not in html
-    assert "class=" not in html
+    assert html.count("class=") == html.count(f'class="{NO_MATH}"')
     for words in ("top", "finished", "Thought", "middle(message=", "deep", "last"):
         assert words in html
 

@@ -9,9 +9,16 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 from nbagents.notebook.forms.fields import Field
-from nbagents.notebook.safe_markdown import clean, code_block, to_html, to_safe_markdown
-from nbagents.notebook.values import pretty
+from nbagents.notebook.safe_markdown import (
+    NO_MATH,
+    code_block,
+    literal,
+    to_html,
+    to_safe_markdown,
+)
+from nbagents.notebook.values import QuestionText, pretty
 from nbagents.questions import OpenQuestion
+from nbagents.untrusted import clean, fence, visible
 
 __all__ = ["Ending", "draw", "shown_answer"]
 
@@ -32,12 +39,15 @@ _HIDDEN = "•••••••• (not shown)"
 
 def draw(question: OpenQuestion, fields: Sequence[Field], ending: Ending) -> dict[str, str]:
     """Draw the question, and how it ended, in every form that a saved notebook should hold."""
-    said = _said(question, ending)
-    answer = _answers(question, fields) if ending == "answered" else []
+    asked = question.asked
+    text = QuestionText.of(asked.asker, asked.prompt, asked.reason, asked.details)
+    said = clean(_said(question, ending))
+    answers = _answers(question, fields) if ending == "answered" else []
+    answers = [(visible(label), visible(answer)) for label, answer in answers]
     return {
-        "text/html": clean(_html(question, ending, said, answer)),
-        "text/markdown": clean(_markdown(question, said, answer)),
-        "text/plain": clean(_plain(question, said, answer)),
+        "text/html": clean(_html(text, ending, said, answers)),
+        "text/markdown": _markdown(text, said, answers),
+        "text/plain": clean(_plain(text, said, answers)),
     }
 
 
@@ -96,22 +106,21 @@ def _answers(question: OpenQuestion, fields: Sequence[Field]) -> list[tuple[str,
     ]
 
 
-def _html(question: OpenQuestion, ending: Ending, said: str, answers: list[tuple[str, str]]) -> str:
-    asked = question.asked
+def _html(asked: QuestionText, ending: Ending, said: str, answers: list[tuple[str, str]]) -> str:
     sign, color = _SIGNS.get(ending, ("■", _GREY))
     verb = "asks" if ending == "open" else "asked"
     small = "font-size:.86em"
     rows = [
         f'<div style="{small};opacity:.72"><b>{html.escape(asked.asker)}</b> {verb}</div>',
-        f"<div>{to_html(asked.prompt)}</div>",
+        f"<div>{visible(to_html(asked.prompt))}</div>",
     ]
     if asked.reason:
         reason = html.escape(asked.reason)
         rows.append(
             f'<div style="{small};opacity:.8;margin:2px 0 4px;white-space:pre-wrap">{reason}</div>'
         )
-    if asked.details is not None:
-        rows.append(_details(pretty(asked.details), opened=ending == "open"))
+    if asked.details:
+        rows.append(_details(asked.details, opened=ending == "open"))
     sign = f'<span style="color:{color}">{sign}</span>'
     told = f'<time datetime="{time.strftime("%Y-%m-%dT%H:%M%z")}">{html.escape(said)}</time>'
     match answers:
@@ -124,7 +133,7 @@ def _html(question: OpenQuestion, ending: Ending, said: str, answers: list[tuple
             rows.append(f'<div style="{small};margin-top:4px">{sign} {told}</div>')
             rows.extend(_answer_html(label, answer) for label, answer in answers)
     return (
-        f'<div role="group" aria-label="Question of {html.escape(asked.asker)}" '
+        f'<div role="group" class="{NO_MATH}" aria-label="Question of {html.escape(asked.asker)}" '
         f'style="border-left:3px solid {color};padding:2px 0 2px 12px;margin:6px 0;'
         f'max-width:42em;line-height:1.5;overflow-wrap:anywhere">{"".join(rows)}</div>'
     )
@@ -148,33 +157,25 @@ def _answer_html(label: str, answer: str) -> str:
     return f'<div style="white-space:pre-wrap">{named}<b>{html.escape(answer)}</b></div>'
 
 
-def _markdown(question: OpenQuestion, said: str, answers: list[tuple[str, str]]) -> str:
-    asked = question.asked
-    parts = [f"**{_literal(asked.asker)}** asked:", to_safe_markdown(asked.prompt)]
+def _markdown(asked: QuestionText, said: str, answers: list[tuple[str, str]]) -> str:
+    parts = [f"**{literal(asked.asker)}** asked:", to_safe_markdown(asked.prompt)]
     if asked.reason:
-        parts.append(_literal(asked.reason))
-    if asked.details is not None:
-        parts.append(f"```json\n{pretty(asked.details)}\n```")
-    parts.append(f"*{_literal(said)}*")
+        parts.append(literal(asked.reason))
+    if asked.details:
+        parts.append(fence(asked.details, "json"))
+    parts.append(f"*{literal(said)}*")
     for label, answer in answers:
-        parts.append(f"{_literal(label)}:" if label else "")
-        parts.append("\n".join(f"> {_literal(line)}" for line in answer.split("\n")))
+        parts.append(f"{literal(label)}:" if label else "")
+        parts.append("\n".join(f"> {line}" for line in literal(answer).split("\n")))
     return "\n\n".join(part for part in parts if part)
 
 
-def _literal(text: str) -> str:
-    """Keep Markdown from reading anything into a text."""
-    marks = "\\`*_[]<>#|~!"
-    return "".join(f"\\{letter}" if letter in marks else letter for letter in text)
-
-
-def _plain(question: OpenQuestion, said: str, answers: list[tuple[str, str]]) -> str:
-    asked = question.asked
+def _plain(asked: QuestionText, said: str, answers: list[tuple[str, str]]) -> str:
     lines = [f"{asked.asker}: {asked.prompt}"]
     if asked.reason:
         lines.append(asked.reason)
-    if asked.details is not None:
-        lines.append(pretty(asked.details))
+    if asked.details:
+        lines.append(asked.details)
     lines.append(f"[{said}]")
     lines.extend(f"{label}: {answer}" if label else answer for label, answer in answers)
     return "\n".join(lines)

@@ -19,8 +19,8 @@ import zmq
 from nbagents._portal import in_thread
 from nbagents.errors import UserError
 from nbagents.notebook.forms.fields import LARGEST_FILE, Field, assemble, explain
-from nbagents.notebook.safe_markdown import clean
 from nbagents.questions import OpenQuestion
+from nbagents.untrusted import visible
 
 __all__ = ["Ask", "answer_by_lines", "ask_kernel", "ask_terminal"]
 
@@ -80,7 +80,7 @@ def ask_kernel(kernel: Any) -> Ask:
         session.send(
             socket,
             "input_request",
-            {"prompt": clean(prompt), "password": secret},
+            {"prompt": prompt, "password": secret},
             kernel.get_parent("shell"),
             ident=kernel._parent_ident["shell"],  # noqa: SLF001 - as `input()` of the kernel does
         )
@@ -100,7 +100,7 @@ def ask_kernel(kernel: Any) -> Ask:
 
 async def ask_terminal(prompt: str, secret: bool) -> str:
     """Ask in a terminal; Ctrl-C works meanwhile, and so does the loop."""
-    print(clean(prompt), end="", flush=True)  # noqa: T201 - this is the terminal's output
+    print(prompt, end="", flush=True)  # noqa: T201 - this is the terminal's output
     loop = asyncio.get_running_loop()
     descriptor = sys.stdin.fileno()
     decode = codecs.getincrementaldecoder("utf-8")("replace").decode
@@ -158,7 +158,7 @@ async def _fill(field: Field, values: dict[str, Any], reason: str, ask: Ask) -> 
     """Ask for one field until what is typed means something."""
     values.pop(field.name, None)
     while True:
-        told = f"{reason}\n" if reason else ""
+        told = f"{visible(reason)}\n" if reason else ""
         typed = await ask(told + _prompt(field), field.kind == "password")
         if not typed and not field.required:
             return
@@ -181,7 +181,7 @@ def _prompt(field: Field) -> str:
     options = "".join(f"{n}. {option}\n" for n, option in enumerate(field.options, 1))
     label = field.label or ("Number" if options else "Answer")
     told = f" ({', '.join(hints)})" if hints else ""
-    return f"{options}{label}{told}: "
+    return visible(f"{options}{label}{told}: ")
 
 
 async def _understood(field: Field, typed: str) -> Any:

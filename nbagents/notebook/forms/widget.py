@@ -17,9 +17,10 @@ import traitlets
 from nbagents.errors import UserError
 from nbagents.notebook.forms.fields import LARGEST_FILE, Field, assemble, decision, explain
 from nbagents.notebook.forms.tap import Tap
-from nbagents.notebook.safe_markdown import clean, to_html
-from nbagents.notebook.values import pretty
+from nbagents.notebook.safe_markdown import to_html
+from nbagents.notebook.values import QuestionText
 from nbagents.questions import OpenQuestion
+from nbagents.untrusted import visible
 
 __all__ = ["Form", "FormWidget", "Outcome"]
 
@@ -144,15 +145,16 @@ class Form:
 def _spec(question: OpenQuestion, fields: Sequence[Field]) -> dict[str, Any]:
     """Say all that the page has to know."""
     asked = question.asked
+    text = QuestionText.of(asked.asker, asked.prompt, asked.reason, asked.details)
     chosen = decision(fields)
     return {
         "id": uuid.uuid4().hex,
-        "asker": clean(asked.asker),
-        "prompt": clean(to_html(asked.prompt)),
-        "reason": clean(asked.reason),
-        "details": "" if asked.details is None else clean(pretty(asked.details)),
+        "asker": text.asker,
+        "prompt": visible(to_html(text.prompt)),
+        "reason": text.reason,
+        "details": text.details,
         "fields": [asdict(field) for field in fields],
         "decision": None if chosen is None else chosen.name,
-        "problem": clean(question.problem),
+        "problem": visible(question.problem),
         "largest_file": LARGEST_FILE,
     }

@@ -1,0 +1,90 @@
+"""Text of models, tools and files, made safe to show in a terminal, on a page and in Markdown."""
+
+import json
+import re
+import unicodedata
+from typing import Any
+
+__all__ = ["clean", "exact", "fence", "one_line", "visible"]
+
+_LINE_END = re.compile("\r\n?|[\x85\u2028\u2029]")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ufffe\uffff]")
+
+# Unicode's Default_Ignorable_Code_Point (DerivedCoreProperties.txt), and what else has no shape of
+# its own: controls, line separators, annotations, the blank of Braille, half characters, noncharacters
+# and private use. The page has the same list in forms/visible.js.
+_UNSEEN = (
+    r"\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f"
+    r"\u2028-\u202e\u2060-\u206f\u2800\u3164\ud800-\udfff\ue000-\uf8ff\ufdd0-\ufdef\ufe00-\ufe0f\ufeff"
+    r"\uffa0\ufff0-\ufffb\ufffe\uffff\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
+    r"\U000e0000-\U000e0fff\U000f0000-\U0010ffff"
+)
+_SPACES = r"\xa0\u1680\u2000-\u200a\u202f\u205f\u3000"
+_HIDDEN = re.compile(f"[{_UNSEEN}]")
+_INEXACT = re.compile(f"[{_UNSEEN}{_SPACES}]")
+_JOINERS = "\u200c\u200d"
+# Arabic to Sinhala, Myanmar, Khmer and Mongolian: scripts whose words are spelled with joiners.
+_JOINING = re.compile("[\u0600-\u08ff\u0900-\u0dff\u1000-\u109f\u1780-\u18af]")
+_IDEOGRAPH = re.compile("[\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
+_SHORT = 60
+
+
+def clean(text: str) -> str:
+    """Drop what a page or a terminal would obey, or refuse: control characters, half characters."""
+    text = _CONTROL.sub("", _LINE_END.sub("\n", text))
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def one_line(text: str) -> str:
+    """Return clean text with its white space as single blanks."""
+    return " ".join(clean(text).split())
+
+
+def visible(text: str) -> str:
+    """Write each invisible or bidirectional character as its code in quotes: U+202E.
+
+    For what a person is asked and answers. What emoji are joined with stays, and so do joiners
+    inside the words of scripts that are spelled with them.
+    """
+    return _HIDDEN.sub(_code_of, text.replace("\r\n", "\n"))
+
+
+def exact(value: Any) -> str:
+    """Write JSON as JSON, with an escape for each character that cannot be seen or told apart.
+
+    For what a person allows: two different values never look the same.
+    """
+    line = json.dumps(value, ensure_ascii=False)
+    text = line if len(line) <= _SHORT else json.dumps(value, ensure_ascii=False, indent=2)
+    return _INEXACT.sub(lambda match: json.dumps(match[0])[1:-1], text)
+
+
+def fence(text: str, info: str = "") -> str:
+    """Write text as a code block of Markdown, which nothing in the text can end."""
+    text = clean(text).rstrip("\n")
+    longest = max(map(len, re.findall("`+", text)), default=0)
+    marks = "`" * max(3, longest + 1)
+    return f"{marks}{info}\n{text}\n{marks}"
+
+
+def _code_of(match: re.Match[str]) -> str:
+    text, char = match.string, match[0]
+    if _belongs(char, text[match.start() - 1 : match.start()], text[match.end() : match.end() + 1]):
+        return char
+    return f"\u2039U+{ord(char):04X}\u203a"
+
+
+def _belongs(char: str, before: str, after: str) -> bool:
+    """Tell whether an invisible character is a part of how its neighbors are written."""
+    if char in _JOINERS and _JOINING.match(before) and _JOINING.match(after):
+        return True
+    if char == "\u200d":
+        return (before == "\ufe0f" or _is_symbol(before)) and _is_symbol(after)
+    if char in "\ufe0e\ufe0f":
+        is_keycap = before in tuple("#*0123456789") and after == "\u20e3"
+        return is_keycap or _is_symbol(before) or before in tuple("\u203c\u2049\u3030\u2139")
+    return "\U000e0100" <= char <= "\U000e01ef" and bool(_IDEOGRAPH.match(before))
+
+
+def _is_symbol(char: str) -> bool:
+    return char != "" and unicodedata.category(char) in {"So", "Sk", "Sm"} and char > "\x7f"
