@@ -7,12 +7,14 @@ import copy
 import hashlib
 import json
 import re
+import secrets
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from nbagents._optional import require
 from nbagents.errors import UserError
+from nbagents.notebook.sanitizer import Sanitizer
 from nbagents.notebook.wire import PICTURE_MIME, RUN_MIME
 
 __all__ = ["Page", "make_page"]
@@ -27,8 +29,6 @@ _LANGUAGES = {
     "%%swarm": "markdown",
     "%%graph": "dot",
 }
-_ACTIVE = ("script", "iframe", "object", "embed", "base", "meta", "link")
-_ADDRESSES = ("href", "src", "xlink:href", "action", "formaction")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Page:
 
     text: str
     dropped: int
-    """How much was left out that could have run a script or left the page."""
+    """How much was left out that could have run, sent or loaded something."""
     is_trusted: bool
 
     def with_viewer(self) -> str:
@@ -58,11 +58,16 @@ class Page:
         """Return the page with this viewer at its end, and the rules that let it run."""
         inside = re.sub(r"<(?=/script|!--)", r"<\\", viewer, flags=re.IGNORECASE)
         digest = base64.b64encode(hashlib.sha256(inside.encode()).digest()).decode()
-        scripts = "'unsafe-inline' 'unsafe-eval' blob:" if self.is_trusted else f"'sha256-{digest}'"
+        if self.is_trusted:
+            own = (
+                "script-src 'unsafe-inline' 'unsafe-eval' blob:; worker-src blob:; "
+                "img-src data: blob:; media-src data: blob:; font-src data:"
+            )
+        else:
+            own = f"script-src 'sha256-{digest}'; img-src data:; media-src data:"
         rules = (
-            f"default-src 'none'; script-src {scripts}; style-src 'unsafe-inline'; "
-            "img-src data: blob:; font-src data:; media-src data: blob:; worker-src blob:; "
-            "base-uri 'none'; form-action 'none'"
+            f"default-src 'none'; {own}; style-src 'unsafe-inline'; base-uri 'none'; "
+            "form-action 'none'"
         )
         page = self.text.replace(_RULES_PLACE, rules, 1)
         head, _, tail = page.rpartition(_VIEWER_PLACE)
@@ -76,27 +81,30 @@ def make_page(notebook: Any, path: Path, *, is_trusted: bool) -> Page:
 
     The page's own rules (Content-Security-Policy) forbid it to load anything, so an output that
     wants its library from a server shows nothing. Whose scripts run is what Jupyter's trust says:
-    in outputs that were made on this machine, such as plots, scripts are kept and run. Of outputs
-    that came from elsewhere scripts are taken out, and the rules let nothing run but the viewer,
-    so that no trick with the markup matters. (nbconvert's `sanitize_html` is not used: it takes
-    away tables, pictures and all style, and so the outputs.)
+    in outputs that were made on this machine, such as plots, scripts are kept and run. Of cells
+    that came from elsewhere only what neither acts nor loads is kept, and the rules let nothing run
+    but the viewer. (nbconvert's `sanitize_html` is not used: it takes away tables, pictures and all
+    style, and so the outputs.)
 
     Formulas stay as they are written: MathJax is too large to be in each page.
     """
     nbconvert = require("nbconvert", "share")
     from traitlets.config import Config
 
-    sweeper = _Sweeper()
+    sanitizer, documents = Sanitizer(), _Documents()
     exporter = nbconvert.HTMLExporter(
         config=Config(HighlightMagicsPreprocessor={"enabled": True, "languages": _LANGUAGES}),
         extra_template_basedirs=[str(_HERE / "templates")],
         template_name="nbagents",
-        filters={"run_json": _run_json, "swept": _as_it_is if is_trusted else sweeper.sweep},
+        filters={
+            "run_document": documents.keep,
+            "safe_cell": _as_it_is if is_trusted else sanitizer.clean,
+        },
         embed_images=is_trusted,
     )
     about = {"metadata": {"name": path.stem, "path": str(path.parent)}}
     text, _ = exporter.from_notebook_node(_with_marks(notebook), about)
-    return Page(text, sweeper.dropped, is_trusted)
+    return Page(documents.put(text), sanitizer.dropped, is_trusted)
 
 
 def _with_marks(notebook: Any) -> Any:
@@ -120,35 +128,30 @@ def _with_marks(notebook: Any) -> Any:
     return notebook
 
 
-def _run_json(document: Any) -> str:
-    """Write JSON that no HTML parser reads as anything else."""
-    return json.dumps(document, ensure_ascii=False).replace("<", "\\u003c")
-
-
 def _as_it_is(markup: str) -> str:
     return markup
 
 
-class _Sweeper:
-    """Takes out of the HTML of a cell what could run or leave the page, and closes what is open."""
+class _Documents:
+    """The documents of runs, which are put into the page when the cells around them are safe.
+
+    Nobody who writes an output knows the mark that stands for one until then.
+    """
 
     def __init__(self) -> None:
-        self.dropped = 0
+        self._mark = secrets.token_hex(16)
+        self._documents: list[str] = []
 
-    def sweep(self, markup: str) -> str:
-        from bs4 import BeautifulSoup
+    def keep(self, document: Any) -> str:
+        """Return what stands for a document."""
+        text = json.dumps(document, ensure_ascii=False)
+        self._documents.append(text.replace("<", "\\u003c"))  # No HTML parser reads on there.
+        return f'<div id="{self._mark}{len(self._documents) - 1}"></div>'
 
-        soup = BeautifulSoup(markup, "html.parser")
-        for tag in soup.find_all(True):
-            if tag.name in _ACTIVE and tag.get("type") != RUN_MIME:
-                tag.extract()
-                self.dropped += 1
-                continue
-            for name, value in list(tag.attrs.items()):
-                if name.lower().startswith("on") or (
-                    name.lower() in _ADDRESSES
-                    and re.sub(r"[\s\x00-\x1f]", "", str(value)).lower().startswith("javascript:")
-                ):
-                    del tag[name]
-                    self.dropped += 1
-        return str(soup)
+    def put(self, page: str) -> str:
+        """Return the page with the documents in their places."""
+
+        def script(match: re.Match[str]) -> str:
+            return f'<script type="{RUN_MIME}">{self._documents[int(match[1])]}</script>'
+
+        return re.sub(rf'<div id="{self._mark}(\d+)"></div>', script, page)

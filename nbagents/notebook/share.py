@@ -75,8 +75,8 @@ def share(path: str | Path, to: str | Path | None = None, *, redact: bool = Fals
     notes = [_told(secrets)] if secrets else []
     if made.dropped:
         notes.append(
-            f"{made.dropped} scripts and the like of outputs were left out, as this notebook is "
-            f"not trusted here. If they are yours: jupyter trust {path.name}, and share it again."
+            f"Left out {made.dropped} scripts, forms or addresses, because this notebook is not "
+            f"trusted here. If they are yours, run `jupyter trust {path.name}` and share it again."
         )
     return SharedFiles(page_path, notebook_path, tuple(notes))
 
