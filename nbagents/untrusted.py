@@ -3,7 +3,6 @@
 import json
 import re
 import unicodedata
-from typing import Any
 
 __all__ = ["clean", "exact", "fence", "one_line", "visible"]
 
@@ -26,7 +25,6 @@ _JOINERS = "\u200c\u200d"
 # Arabic to Sinhala, Myanmar, Khmer and Mongolian: scripts whose words are spelled with joiners.
 _JOINING = re.compile("[\u0600-\u08ff\u0900-\u0dff\u1000-\u109f\u1780-\u18af]")
 _IDEOGRAPH = re.compile("[\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
-_SHORT = 60
 
 
 def clean(text: str) -> str:
@@ -49,14 +47,12 @@ def visible(text: str) -> str:
     return _HIDDEN.sub(_code_of, text.replace("\r\n", "\n"))
 
 
-def exact(value: Any) -> str:
-    """Write JSON as JSON, with an escape for each character that cannot be seen or told apart.
+def exact(json_text: str) -> str:
+    """Write JSON with an escape for each character that cannot be seen, or told from another.
 
     For what a person allows: two different values never look the same.
     """
-    line = json.dumps(value, ensure_ascii=False)
-    text = line if len(line) <= _SHORT else json.dumps(value, ensure_ascii=False, indent=2)
-    return _INEXACT.sub(lambda match: json.dumps(match[0])[1:-1], text)
+    return _INEXACT.sub(lambda match: json.dumps(match[0])[1:-1], json_text)
 
 
 def fence(text: str, info: str = "") -> str:

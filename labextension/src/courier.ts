@@ -1,13 +1,12 @@
 /** Stands for the kernel before a form that is drawn in the panel, and makes its answer one message. */
 import type { FormMessage, FormModel } from '../../nbagents/notebook/forms/form.js';
+import { visible } from '../../nbagents/notebook/forms/visible.js';
 import { assemble, decision, explain, Field, fieldsOf } from './fields';
 import { markdown } from './markdown';
 import type { QuestionRow } from './wire';
 
 /** Bytes: a server takes messages of up to 10 MiB, and base64 makes more of them. */
 const LARGEST_FILE = 7_000_000;
-
-const SHORT = 60;
 
 /** One question's form and its answer. */
 export class Courier implements FormModel {
@@ -29,9 +28,9 @@ export class Courier implements FormModel {
     return {
       id: crypto.randomUUID(),
       asker,
-      prompt: markdown(prompt),
+      prompt: visible(markdown(prompt)),
       reason,
-      details: details === null || details === undefined ? '' : pretty(details),
+      details,
       fields: this._fields,
       decision: decision(this._fields)?.name ?? null,
       problem: '',
@@ -83,13 +82,4 @@ export class Courier implements FormModel {
   private _later(message: unknown): void {
     queueMicrotask(() => this._tell(message));
   }
-}
-
-/** Write a JSON value over several lines, unless it is short; a text as it is. */
-function pretty(details: unknown): string {
-  if (typeof details === 'string') {
-    return details;
-  }
-  const lines = JSON.stringify(details, null, 2);
-  return lines.length > SHORT ? lines : lines.replace(/\s*\n\s*/g, ' ');
 }

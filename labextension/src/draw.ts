@@ -1,19 +1,10 @@
 /** The rows as elements. Nothing that a model or a tool said is ever markup, but for Markdown. */
+import { exact, visible } from '../../nbagents/notebook/forms/visible.js';
 import type { Item, QuestionItem, RunNode, ToolItem } from './tree';
 import { markdown } from './markdown';
 import type { Row } from './rows';
 import { called } from './rows';
-import {
-  clipped,
-  facts,
-  ofQuestion,
-  ofRun,
-  ofTool,
-  ofTurn,
-  plain,
-  pretty,
-  type Standing
-} from './words';
+import { clipped, facts, ofQuestion, ofRun, ofTool, ofTurn, plain, type Standing } from './words';
 import type { FilePart } from './wire';
 
 const PICTURES = new Set(['image/png', 'image/jpeg', 'image/gif', 'image/webp']);
@@ -150,12 +141,12 @@ function question(item: QuestionItem): Node {
   const { standing, words } = ofQuestion(item);
   const { asked } = item;
   const made = element('div', `nba-question nba-edge-${standing.look}`);
-  made.append(element('b', '', asked.asker), ` asks: ${asked.prompt}`);
+  made.append(element('b', '', visible(asked.asker)), ` asks: ${visible(asked.prompt)}`);
   if (asked.reason) {
-    made.append(element('span', 'nba-quiet', ` ${asked.reason}`));
+    made.append(element('span', 'nba-quiet', ` ${visible(asked.reason)}`));
   }
   if (asked.details != null) {
-    made.append(block(clipped(pretty(asked.details), LONGEST), 'Details'));
+    made.append(block(exact(JSON.stringify(asked.details, null, 2)), 'Details'));
   }
   made.append(element('div', '', sign(standing), ` ${words}`));
   return made;

@@ -58,13 +58,13 @@ interface Schema {
 type Defs = Record<string, Schema>;
 
 const MOST_BUTTONS = 6;
-const STRINGS: Record<string, Kind> = {
-  date: 'date',
-  'date-time': 'datetime',
-  password: 'password',
-  textarea: 'long',
-  time: 'time'
-};
+const STRINGS = new Map<string, Kind>([
+  ['date', 'date'],
+  ['date-time', 'datetime'],
+  ['password', 'password'],
+  ['textarea', 'long'],
+  ['time', 'time']
+]);
 
 /** List what has to be filled in: one field a property of a model, else a single one. */
 export function fieldsOf(schema: Schema): Field[] {
@@ -100,7 +100,7 @@ export function decision(fields: Field[]): Field | null {
  * there, is left to the default. Throws `SyntaxError` for JSON that is none.
  */
 export function assemble(fields: Field[], values: Record<string, unknown>): unknown {
-  const given = fields.map(one => [one.name, valueOf(one, values[one.name])] as const);
+  const given = fields.map(one => [one.name, valueOf(one, own(values, one.name))] as const);
   if (fields.length === 1 && fields[0].name === '') {
     return given[0][1] === undefined ? '' : given[0][1];
   }
@@ -110,7 +110,7 @@ export function assemble(fields: Field[], values: Record<string, unknown>): unkn
 /** Say what is wrong, by the name of the field; what belongs to none is under `""`. */
 export function explain(fields: Field[], message: string): Record<string, string> {
   const told = message.split(' does not fit. ').at(-1) ?? message;
-  const problems: Record<string, string> = {};
+  const problems = Object.create(null) as Record<string, string>;
   let last = '';
   for (const piece of told.split('; ')) {
     const colon = piece.indexOf(': ');
@@ -174,7 +174,7 @@ function kindOf(schema: Schema, defs: Defs): [Kind, unknown[]] {
     case 'number':
       return [schema.type, []];
     case 'string':
-      return [STRINGS[schema.format ?? ''] ?? 'text', []];
+      return [STRINGS.get(schema.format ?? '') ?? 'text', []];
     case 'null':
       return ['choice', [null]];
     case 'object':
@@ -188,7 +188,7 @@ function kindOf(schema: Schema, defs: Defs): [Kind, unknown[]] {
 }
 
 function choicesOf(schema: Schema): unknown[] | null {
-  return schema.enum ?? ('const' in schema ? [schema.const] : null);
+  return schema.enum ?? (Object.hasOwn(schema, 'const') ? [schema.const] : null);
 }
 
 /** Take a text where a text is an answer; for other mixtures JSON says which one is meant. */
@@ -204,7 +204,7 @@ function resolved(schema: Schema, defs: Defs): Schema {
   let found = schema;
   while (found.$ref !== undefined) {
     const { $ref, ...rest } = found;
-    found = { ...defs[$ref.replace('#/$defs/', '')], ...rest };
+    found = { ...own(defs, $ref.replace('#/$defs/', '')), ...rest };
   }
   return found;
 }
@@ -221,7 +221,12 @@ function withoutNull(schema: Schema, defs: Defs): [Schema, boolean] {
 /** Tell whether it is the schema of a file. */
 function isFile(schema: Schema): boolean {
   const properties = schema.properties ?? {};
-  return 'media_type' in properties && properties.type?.const === 'file';
+  return Object.hasOwn(properties, 'media_type') && own(properties, 'type')?.const === 'file';
+}
+
+/** Look a name up that anybody may have given: `constructor` is one like any other. */
+function own<T>(values: Record<string, T>, name: string): T | undefined {
+  return Object.hasOwn(values, name) ? values[name] : undefined;
 }
 
 function number(value: unknown): number | null {

@@ -12,12 +12,12 @@ import type {
 import { endOf, newRun, sum } from './tree';
 import type { InputReceived, InputRequested, Message, RunStarted, Usage } from './wire';
 
-const STOPS: Record<string, string> = {
-  length: 'Incomplete: the answer reached its token limit.',
-  filtered: "Incomplete: the vendor's content filter stopped the answer.",
-  paused: 'The vendor paused the answer; the next turn continues it.',
-  unknown: 'The answer ended for an unknown reason and may be incomplete.'
-};
+const STOPS = new Map<string, string>([
+  ['length', 'Incomplete: the answer reached its token limit.'],
+  ['filtered', "Incomplete: the vendor's content filter stopped the answer."],
+  ['paused', 'The vendor paused the answer; the next turn continues it.'],
+  ['unknown', 'The answer ended for an unknown reason and may be incomplete.']
+]);
 /** What a message is made of. */
 const MADE: ReadonlySet<Item['kind']> = new Set(['text', 'file', 'tool']);
 const INTERRUPTED = 'Interrupted: the run was stopped before this tool answered.';
@@ -234,8 +234,9 @@ export class Fold {
         node.items.push({ ...base, kind: 'text', thinking, text: part.text });
       }
     }
-    if (STOPS[message.stop]) {
-      const note = { kind: 'note' as const, text: STOPS[message.stop], resumed: false };
+    const stop = STOPS.get(message.stop);
+    if (stop) {
+      const note = { kind: 'note' as const, text: stop, resumed: false };
       node.items.push({ ...this.base(node, event), ...note });
     }
     node.turnStart = node.items.length;

@@ -15,3 +15,11 @@ declare module '*/forms/form.js' {
   const form: { render(context: { model: FormModel; el: HTMLElement }): () => void };
   export default form;
 }
+
+/** What cannot be seen, written as its code. */
+declare module '*/forms/visible.js' {
+  /** Write each invisible or bidirectional character of a text as its code. */
+  export function visible(text: string): string;
+  /** Write JSON with an escape for each character that cannot be seen, or told from another. */
+  export function exact(json: string): string;
+}

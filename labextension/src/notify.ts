@@ -1,5 +1,6 @@
 /** A notification for each question that waits, gone when it is answered or over. */
 import { Notification } from '@jupyterlab/apputils';
+import { visible } from '../../nbagents/notebook/forms/visible.js';
 import { keyOf, Line, Lines } from './line';
 import { markdown } from './markdown';
 import type { QuestionRow } from './wire';
@@ -35,7 +36,7 @@ export function notify(lines: Lines, ways: Ways): void {
 
 function tell(line: Line, question: QuestionRow, ways: Ways): string {
   const read = new DOMParser().parseFromString(markdown(question.prompt), 'text/html');
-  const text = `${question.asker} asks: ${read.body.textContent?.trim()}`;
+  const text = visible(`${question.asker} asks: ${read.body.textContent?.trim()}`);
   return Notification.emit(text, 'warning', {
     autoClose: false,
     actions: [

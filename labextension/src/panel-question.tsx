@@ -1,6 +1,7 @@
 /** One question in the panel: what is asked, and the form of the answer, as it stands in the cell. */
 import React, { useLayoutEffect, useRef } from 'react';
 import form from '../../nbagents/notebook/forms/form.js';
+import { visible } from '../../nbagents/notebook/forms/visible.js';
 import { Courier } from './courier';
 import { Line } from './line';
 import { markdown } from './markdown';
@@ -31,7 +32,7 @@ export function Question({ line, question, isOpen, toggle, goTo }: QuestionProps
           </div>
           <div
             className="nbagents-prompt"
-            dangerouslySetInnerHTML={{ __html: markdown(question.prompt) }}
+            dangerouslySetInnerHTML={{ __html: visible(markdown(question.prompt)) }}
           />
         </>
       )}

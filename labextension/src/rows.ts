@@ -1,6 +1,7 @@
 /** The rows: what is seen of the tree just now, in the order from top to bottom. */
 import { byTurns, type Item, type RunNode, type ToolItem, type Turn } from './tree';
 import type { FilePart } from './wire';
+import { exact } from '../../nbagents/notebook/forms/visible.js';
 import { ending, ofQuestion, plain, pretty, short } from './words';
 
 /** A line of the list. Rows with `open` can be opened and closed. */
@@ -132,7 +133,7 @@ class Lister {
     const block = (name: string, label: string, text: string) =>
       this.leaf(`${tool.key} ${name}`, depth, 'tools', text, { kind: 'code', label, text });
     if (plain(tool.args ?? {}).length > SHORT) {
-      block('args', 'Arguments', pretty(tool.args));
+      block('args', 'Arguments', exact(pretty(tool.args)));
     }
     tool.items.forEach(item => {
       if (item.kind === 'run') {

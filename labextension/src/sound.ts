@@ -27,14 +27,15 @@ const record =
       check((value as Record<string, unknown>)[name])
     );
 
-const PARTS: Record<string, Check> = {
-  text: record({ text }),
-  thinking: record({ text }),
-  file: record({ media_type: text, name: maybe(text), data: maybe(text), url: maybe(text) }),
-  tool_call: record({ call_id: text, name: text, args: text })
-};
+// By a document's own words is only looked up in maps: `constructor` is a name like any other.
+const PARTS = new Map<string, Check>([
+  ['text', record({ text })],
+  ['thinking', record({ text })],
+  ['file', record({ media_type: text, name: maybe(text), data: maybe(text), url: maybe(text) })],
+  ['tool_call', record({ call_id: text, name: text, args: text })]
+]);
 const part: Check = value =>
-  record({ type: text })(value) && (PARTS[(value as { type: string }).type]?.(value) ?? true);
+  record({ type: text })(value) && (PARTS.get((value as { type: string }).type)?.(value) ?? true);
 const usage = record({ input_tokens: number, output_tokens: number, cached_tokens: number });
 const message = record({ parts: listOf(part), usage: maybe(usage) });
 const result = record({ name: text, content: listOf(part) });
@@ -56,22 +57,23 @@ const NEEDED: Record<AnyEvent['type'], Record<string, Check>> = {
   retrying: { attempt: number, error: text, seconds: number },
   handed_off: { source: text, target: text, reason: text },
   edge_taken: { source: text, target: maybe(text) },
-  input_requested: { question_id: text, asker: text, prompt: text },
+  input_requested: { question_id: text, asker: text, prompt: text, reason: maybe(text) },
   input_received: { question_id: text, via: text },
   state_changed: {},
   run_finished: { usage: maybe(usage), limit: maybe(text) },
   run_failed: { usage: maybe(usage), error: text, message: text },
   run_cancelled: { usage: maybe(usage), reason: text }
 };
+const EVENTS = new Map(Object.entries(NEEDED).map(([type, fields]) => [type, record(fields)]));
 const STAMPED = record({ type: text, run_id: text, seq: number, at: number });
 
 /** Keep the events that can be read. */
 export function sound(events: unknown): AnyEvent[] {
   const all: unknown[] = Array.isArray(events) ? events : [];
-  return all.filter((event): event is AnyEvent => {
-    const needed = STAMPED(event) && NEEDED[(event as AnyEvent).type];
-    return Boolean(needed) && record(needed as Record<string, Check>)(event);
-  });
+  return all.filter(
+    (event): event is AnyEvent =>
+      STAMPED(event) && (EVENTS.get((event as AnyEvent).type)?.(event) ?? false)
+  );
 }
 
 /** Say in a line what is wrong with a document of which so many events can be read and were folded. */

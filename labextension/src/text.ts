@@ -1,4 +1,5 @@
 /** A run as plain text, to be copied. */
+import { visible } from '../../nbagents/notebook/forms/visible.js';
 import type { Fold } from './fold';
 import { byTurns, type Item, type RunNode, type ToolItem } from './tree';
 import { called } from './rows';
@@ -41,7 +42,10 @@ function item(each: Item, now: number): string[] {
       return [header(each, now), ...indented(run(each, now))];
     case 'question': {
       const { standing, words } = ofQuestion(each);
-      return [`${each.asked.asker} asks: ${each.asked.prompt}`, `  ${standing.sign} ${words}`];
+      return [
+        visible(`${each.asked.asker} asks: ${each.asked.prompt}`),
+        `  ${standing.sign} ${words}`
+      ];
     }
     case 'handoff':
       return [`→ ${each.source} hands over to ${each.target}: ${each.reason}`];

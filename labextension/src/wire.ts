@@ -338,9 +338,7 @@ export interface AgentRow {
  */
 export interface QuestionRow {
   asker: string;
-  details?: {
-    [k: string]: unknown;
-  };
+  details: string;
   prompt: string;
   question_id: string;
   reason: string;

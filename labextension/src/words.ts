@@ -1,4 +1,5 @@
 /** The signs and words for how things stand. No state is told by its colour alone. */
+import { exact, visible } from '../../nbagents/notebook/forms/visible.js';
 import {
   endOf,
   type QuestionItem,
@@ -33,12 +34,13 @@ const TOOLS: Record<ToolStatus, Standing> = {
   refused: { sign: '■', words: 'not allowed', look: 'still' },
   stopped: { sign: '■', words: 'stopped', look: 'still' }
 };
-const WAYS: Record<string, (time: string) => string> = {
-  form: time => `you answered at ${time}`,
-  stdin: time => `you answered at ${time}`,
-  code: time => `answered at ${time} by code`,
-  prepared: time => `answered at ${time}, as prepared`
-};
+const BY_CODE = (time: string) => `answered at ${time} by code`;
+const WAYS = new Map([
+  ['form', (time: string) => `you answered at ${time}`],
+  ['stdin', (time: string) => `you answered at ${time}`],
+  ['code', BY_CODE],
+  ['prepared', (time: string) => `answered at ${time}, as prepared`]
+]);
 const SHORT = 90;
 const UNKNOWN = 'price unknown';
 
@@ -132,7 +134,9 @@ export function short(args: unknown): string {
   if (typeof args !== 'object' || args === null || Array.isArray(args)) {
     return clipped(plain(args), SHORT);
   }
-  const told = Object.entries(args).map(([name, value]) => `${name}=${JSON.stringify(value)}`);
+  const told = Object.entries(args).map(
+    ([name, value]) => `${visible(name)}=${exact(JSON.stringify(value))}`
+  );
   return clipped(told.join(', '), SHORT);
 }
 
@@ -143,8 +147,8 @@ export function ofQuestion(item: QuestionItem): { standing: Standing; words: str
     return { standing, words: standing.words };
   }
   const { via, at, answer } = item.received;
-  const how = (WAYS[via] ?? WAYS.code)(clock(at));
-  return { standing: RUNS.finished, words: `${how}: ${clipped(answered(answer), 1000)}` };
+  const how = (WAYS.get(via) ?? BY_CODE)(clock(at));
+  return { standing: RUNS.finished, words: `${how}: ${clipped(visible(answered(answer)), 1000)}` };
 }
 
 function answered(answer: unknown): string {

@@ -35,6 +35,11 @@ test.each([
   '[x](data:text/html,<script>alert(1)</script>)',
   '[x](vbscript:x)',
   '[x](file:///etc/passwd)',
+  '[x](mailto:ada@example.org)',
+  '<mailto:ada@example.org>',
+  '<ada@example.org>',
+  '[x](ftp://example.org)',
+  'ftp://example.org ada@example.org',
   '[x](/api/kernels)',
   '[x](&#106;avascript:alert(1))',
   '[x](java&#10;script:alert(1))',
@@ -48,7 +53,10 @@ test('a link tells where it leads, whatever its title says, and opens in a page 
   const link = rendered('[my bank](https://example.org/a?b "my bank")').querySelector('a');
   expect(link?.title).toBe('https://example.org/a?b');
   expect([link?.target, link?.rel]).toEqual(['_blank', 'noopener noreferrer']);
-  expect(rendered('<mailto:ada@example.org>').querySelector('a')?.title).toContain('mailto:');
+  expect(rendered('[my bank](https://example.org/)').textContent).toContain(
+    'my bank (https://example.org/)'
+  );
+  expect(rendered('<https://example.org/>').textContent?.trim()).toBe('https://example.org/');
 });
 
 test('a picture in Markdown is a link, and is not loaded', () => {

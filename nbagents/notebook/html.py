@@ -31,7 +31,7 @@ from nbagents.notebook.values import (
     without_bytes,
 )
 from nbagents.notebook.view import RunView
-from nbagents.untrusted import visible
+from nbagents.untrusted import exact, visible
 
 __all__ = [
     "answer_words",
@@ -315,7 +315,7 @@ def _tool(tool: ToolItem, frame: _Frame) -> str:
 def _tool_body(tool: ToolItem, frame: _Frame) -> str:
     body = ""
     if tool.args and len(plain(tool.args)) > _SHORT_ARGS:
-        body += code_block(pretty(tool.args))
+        body += code_block(exact(pretty(tool.args)))
     body += "".join(_question(question, frame) for question in tool.questions)
     body += "".join(_run(run, frame, outermost=False) for run in tool.runs)
     if tool.result is not None:

@@ -199,6 +199,7 @@ _ADDRESSES = frozenset(
 _WEB = re.compile(r"https?://", re.IGNORECASE)
 _PICTURE = re.compile(r"data:image/(?:png|jpeg|gif|webp|svg\+xml)[;,]", re.IGNORECASE)
 _SOUND = re.compile(r"data:(?:audio|video)/[\w.+-]+[;,]", re.IGNORECASE)
+_ELSEWHERE = re.compile(r"\s*(?!data:)(?:[a-z][a-z0-9+.\s-]*:|[/\\]{2})", re.IGNORECASE)
 _STYLE = re.compile(r"(<style\b[^>]*>)(.*?)(</style>)", re.DOTALL)
 _LOADS = frozenset({"url", "src", "image", "image-set", "cross-fade", "element", "paint"})
 
@@ -309,6 +310,6 @@ class _ActiveParts(HTMLParser):
         if tag in _ACTIVE:
             self.counted[tag] += 1
         for name, value in attrs:
-            loads = name in _ADDRESSES and not (value or "").startswith(("#", "data:", "attachment:"))
-            if loads or name.startswith("on"):
+            leads_away = name in _ADDRESSES and _ELSEWHERE.match(value or "")
+            if leads_away or name.startswith("on"):
                 self.counted[f"{tag} {name}"] += 1

@@ -38,7 +38,7 @@ class QuestionText(NamedTuple):
     def of(cls, asker: str, prompt: str, reason: str, details: Any) -> QuestionText:
         """Make it from what was asked, as the log has it."""
         words = map(visible, (asker, prompt, reason))
-        return cls(*words, "" if details is None else exact(details))
+        return cls(*words, "" if details is None else exact(_unfolded(details)))
 
 
 def file_of(value: Any) -> FilePart | None:
@@ -66,16 +66,18 @@ def without_bytes(value: Any) -> Any:
 def short_args(args: dict[str, Any]) -> str:
     """Write arguments as they would stand in a call, short enough for a line."""
     shown = ", ".join(
-        f"{name}={plain(value)}" if name else plain(value) for name, value in args.items()
+        f"{visible(name)}={exact(plain(value))}" if name else exact(plain(value))
+        for name, value in args.items()
     )
     return clipped(shown, _SHORT_ARGS)
 
 
 def pretty(value: Any) -> str:
     """Write a JSON value over several lines, unless it is short: a text as it is, of files the names."""
-    if isinstance(value, str):
-        return value
-    value = without_bytes(value)
+    return value if isinstance(value, str) else _unfolded(without_bytes(value))
+
+
+def _unfolded(value: Any) -> str:
     line = plain(value)
     return line if len(line) <= _SHORT_VALUE else json.dumps(value, indent=2, ensure_ascii=False)
 

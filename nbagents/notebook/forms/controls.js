@@ -1,5 +1,7 @@
 // What the user fills in, one control a field.
 
+import { visible } from "./visible.js";
+
 const FEW = 6; // Options that are shown all at once.
 
 function h(tag, attributes = {}, ...children) {
@@ -14,7 +16,7 @@ function h(tag, attributes = {}, ...children) {
 
 function words(option, field) {
   if (option === null) return "none";
-  return typeof option === "boolean" ? field.labels[option ? 0 : 1] : String(option);
+  return typeof option === "boolean" ? visible(field.labels[option ? 0 : 1]) : visible(String(option));
 }
 
 /* Controls: each has a node, and knows its value, whether it is empty, and how to be focused. */
@@ -168,9 +170,9 @@ function controlFor(field, id, largest) {
 function row(field, control, id) {
   const blank = [null, ""].includes(field.default) && field.kind !== "yesno";
   const optional = blank && (!field.required || field.nullable);
-  const label = [h("span", {}, field.label || "")];
+  const label = [h("span", {}, visible(field.label || ""))];
   if (optional && field.label) label.push(h("span", { class: "nb-optional" }, " optional"));
-  const help = field.help ? h("div", { class: "nb-help", id: `${id}-help` }, field.help) : null;
+  const help = field.help ? h("div", { class: "nb-help", id: `${id}-help` }, visible(field.help)) : null;
   const wrong = h("div", { class: "nb-wrong", id: `${id}-wrong`, hidden: true });
   const described = [field.help && `${id}-help`, `${id}-wrong`].filter(Boolean).join(" ");
   control.wrong = wrong;

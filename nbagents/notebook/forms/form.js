@@ -3,6 +3,7 @@
 // types is meant for the place where the user works.
 import { controlFor, h, row, words } from "./controls.js";
 import { onPress, settle } from "./press.js";
+import { visible } from "./visible.js";
 
 const GONE = "The kernel was restarted: this question is gone. Run the cell again.";
 const SILENT = "The kernel did not answer. What you typed is still here: send it again.";
@@ -16,7 +17,7 @@ const questions = new Map();
 let count = 0;
 
 function shared(id) {
-  if (!questions.has(id)) questions.set(id, { views: 0, draft: {}, over: false, closing: null });
+  if (!questions.has(id)) questions.set(id, { views: 0, draft: new Map(), over: false, closing: null });
   return questions.get(id);
 }
 
@@ -58,7 +59,7 @@ function render({ model, el }) {
   const controls = fields.map((field, index) => {
     const control = controlFor(field, `${key}-${index}`, spec.largest_file);
     control.field = field;
-    if (field.name in share.draft) control.set(share.draft[field.name]);
+    if (share.draft.has(field.name)) control.set(share.draft.get(field.name));
     return control;
   });
 
@@ -72,8 +73,8 @@ function render({ model, el }) {
   prompt.innerHTML = spec.prompt; // Made safe by the kernel: Markdown without raw HTML.
   const rows = controls.map((control, index) => row(control.field, control, `${key}-${index}`));
   const body = h("fieldset", { class: "nb-body" }, ...rows);
-  const legend = decided?.label ? h("div", { class: "nb-decide", id: `${key}-decide` }, decided.label) : null;
-  const help = decided?.help ? h("div", { class: "nb-help" }, decided.help) : null;
+  const legend = decided?.label ? h("div", { class: "nb-decide", id: `${key}-decide` }, visible(decided.label)) : null;
+  const help = decided?.help ? h("div", { class: "nb-help" }, visible(decided.help)) : null;
   const actions = h("div", { class: "nb-actions", role: "group", "aria-labelledby": legend && `${key}-decide` }, ...buttons, later, status);
   const form = h(
     "form",
@@ -108,17 +109,17 @@ function render({ model, el }) {
   }
 
   function complain(problems) {
-    const wrong = controls.filter((control) => problems[control.field.name]);
+    const wrong = controls.filter((control) => Object.hasOwn(problems, control.field.name));
     const labelled = wrong.filter((control) => control.field.label);
     for (const control of wrong) control.main.setAttribute("aria-invalid", "true");
     for (const control of labelled) {
-      control.wrong.textContent = problems[control.field.name];
+      control.wrong.textContent = visible(problems[control.field.name]);
       control.wrong.hidden = false;
     }
     const shown = labelled.map((control) => control.field.name);
     const told = Object.entries(problems).filter(([name]) => !shown.includes(name)).map(([, text]) => text);
-    if (shown.length) told.push(`Please look at: ${labelled.map((control) => control.field.label).join(", ")}.`);
-    alert.textContent = told.join("\n");
+    if (shown.length) told.push(`Please check: ${labelled.map((control) => control.field.label).join(", ")}.`);
+    alert.textContent = visible(told.join("\n"));
     (wrong[0] ?? controls[0])?.main.focus();
   }
 
@@ -129,7 +130,7 @@ function render({ model, el }) {
   }
 
   function incomplete() {
-    const problems = {};
+    const problems = Object.create(null); // Any name may be that of a field.
     for (const control of controls) {
       const { field } = control;
       const typed = ["text", "long", "password"].includes(field.kind);
@@ -157,7 +158,8 @@ function render({ model, el }) {
     nonce = mine;
     let bytes = 0;
     try {
-      const values = decided ? { [decided.name]: choice } : {};
+      const values = Object.create(null);
+      if (decided) values[decided.name] = choice;
       for (const control of controls) {
         let value = control.get();
         if (control.file) {
@@ -232,7 +234,7 @@ function render({ model, el }) {
     form.addEventListener(name, (event) => {
       allowEmpty = false;
       for (const control of controls) {
-        if (control.field.kind !== "password") share.draft[control.field.name] = control.get();
+        if (control.field.kind !== "password") share.draft.set(control.field.name, control.get());
         if (control.node.contains(event.target)) forgive(control);
       }
     });

@@ -28,6 +28,7 @@ Outcome = Literal["answered", "later", "closed"]
 
 _READY_SECONDS = 3.0
 _HERE = Path(__file__).parent
+_IMPORT = re.compile(r'^import .* from "\./.*";\n', re.MULTILINE)
 
 
 class FormWidget(anywidget.AnyWidget):
@@ -37,13 +38,9 @@ class FormWidget(anywidget.AnyWidget):
     """
 
     # A widget is one module.
-    _esm = re.sub(
-        r'^import .* from "\./.*";\n',
-        "",
-        "".join(
-            (_HERE / f"{name}.js").read_text("utf-8") for name in ("press", "controls", "form")
-        ),
-        flags=re.MULTILINE,
+    _esm = "".join(
+        _IMPORT.sub("", (_HERE / name).read_text("utf-8"))
+        for name in ("press.js", "visible.js", "controls.js", "form.js")
     )
     _css = (_HERE / "form.css").read_text("utf-8")
     spec = traitlets.Dict().tag(sync=True)
