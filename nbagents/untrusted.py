@@ -7,6 +7,7 @@ import unicodedata
 __all__ = ["clean", "exact", "fence", "one_line", "visible"]
 
 _LINE_END = re.compile("\r\n?|[\x85\u2028\u2029]")
+_BIDIRECTIONAL = re.compile("[\u202a-\u202e\u2066-\u2069]")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ufffe\uffff]")
 
 # Unicode's Default_Ignorable_Code_Point (DerivedCoreProperties.txt), and what else has no shape of
@@ -28,8 +29,12 @@ _IDEOGRAPH = re.compile("[\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
 
 
 def clean(text: str) -> str:
-    """Drop what a page or a terminal would obey, or refuse: control characters, half characters."""
-    text = _CONTROL.sub("", _LINE_END.sub("\n", text))
+    """Take out what a page or a terminal would obey, or refuse.
+
+    Control characters and half characters are dropped. Characters that reorder what is around them
+    are written as their codes.
+    """
+    text = _BIDIRECTIONAL.sub(_written, _CONTROL.sub("", _LINE_END.sub("\n", text)))
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
@@ -67,7 +72,11 @@ def _code_of(match: re.Match[str]) -> str:
     text, char = match.string, match[0]
     if _belongs(char, text[match.start() - 1 : match.start()], text[match.end() : match.end() + 1]):
         return char
-    return f"\u2039U+{ord(char):04X}\u203a"
+    return _written(match)
+
+
+def _written(match: re.Match[str]) -> str:
+    return f"\u2039U+{ord(match[0]):04X}\u203a"
 
 
 def _belongs(char: str, before: str, after: str) -> bool:

@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 from typing import Annotated, Any, cast
 
 from pydantic import BeforeValidator, Field
+from pydantic_core import to_jsonable_python
 
 from nbagents.context import RunContext
 from nbagents.errors import ToolError, UserError, did_you_mean
@@ -74,12 +75,20 @@ async def approve(
     asked_for = not tool.is_internal and any(fnmatchcase(name, pattern) for pattern in patterns)
     if not asked_for and not await tool.needs_approval(args):
         return ""
-    question = Question(f"Allow {ctx.name} to call {name}?", _APPROVAL, details=shown)
+    question = Question(f"Allow {ctx.name} to call {name}?", _APPROVAL, details=_as_run(args, shown))
     decision = cast("Approval", await ctx.ask(question))
     comment = f" Comment from the user: {decision.comment}" if decision.comment else ""
     if not decision.approve:
         raise ToolError(f"The user denied this call; it was not made.{comment}")
     return f"The user allowed this call.{comment}" if comment else ""
+
+
+def _as_run(args: dict[str, Any], shown: Any) -> Any:
+    """Return the arguments that the tool gets: "yes", as a model wrote it, may have become true."""
+    try:
+        return to_jsonable_python(args, serialize_unknown=True, inf_nan_mode="constants")
+    except (ValueError, RecursionError):  # Something that holds itself.
+        return shown
 
 
 @tool

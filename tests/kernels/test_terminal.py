@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 
 import pexpect
@@ -64,3 +65,68 @@ def test_a_mistake_is_one_line(terminal):
     terminal.expect_exact("There is no agent 'nobody' yet. Define it: %%agent nobody")
     terminal.expect_exact("In [3]: ")
     assert "Traceback" not in terminal.before
+
+
+HOSTILE = r'''
+from nbagents import Agent, ModelError, Question, RunContext, Say, ScriptedModel, Session, tool, UserError
+
+EVIL = "\x1b]52;c;cm0=\x07\x1b]0;title\x07\x1b[2J\x9b2J\x08\r\u202e"
+
+@tool(approve=True)
+def act(what: str) -> str:
+    """Act."""
+    raise ValueError(EVIL + what)
+
+async def ask(ctx: RunContext) -> str:
+    return await ctx.ask(Question("Which" + EVIL, choices=["one" + EVIL, "two"], reason=EVIL))
+
+steps = [Say(thinking=EVIL, text=EVIL, calls=[("act", {"what": EVIL})]), "told" + EVIL]
+teller = Agent("teller", model=ScriptedModel(*steps, repeat=True), tools=[act])
+asker = Agent("asker", model=ScriptedModel(Say(calls=[("ask", {})]), "asked", repeat=True), tools=[ask])
+
+def fail():
+    raise UserError("wrong" + EVIL)
+
+def refuse():
+    raise ModelError("refused" + EVIL, provider="p" + EVIL)
+'''
+OBEYED = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202e]")
+
+
+def test_nothing_that_models_and_tools_say_is_obeyed_by_the_terminal(terminal, tmp_path):
+    (tmp_path / "hostile.py").write_text(HOSTILE)
+    seen = ""
+
+    def enter(line: str, *expected: str) -> None:
+        nonlocal seen
+        terminal.sendline(line)
+        for text in expected:
+            terminal.expect_exact(text)
+            seen += terminal.before
+        terminal.expect(r"In \[\d+\]: ")
+        seen += terminal.before
+
+    enter(f"%cd {tmp_path}")
+    enter("from hostile import *")
+    enter("%session work")
+    seen = ""
+    terminal.sendline("run = %ask teller {{ EVIL }} go")
+    terminal.expect_exact("May teller call act?")
+    seen += terminal.before
+    terminal.expect_exact("Allow it (y/n): ")
+    seen += terminal.before
+    assert r"\u001b]52;c;cm0=\u0007" in seen
+    terminal.sendline("y")
+    terminal.expect_exact("Comment")
+    terminal.sendline("")
+    enter("", "told")
+    terminal.sendline("%ask asker go")
+    terminal.expect_exact("1. one\u2039U+001B\u203a]52;")
+    terminal.expect_exact("Number: ")
+    enter("2", "asked")
+    for line in ("%runs", "%session list", "%session show", "run", "print(run.fork)"):
+        enter(line)
+    enter("fail()", "UserError: wrong")
+    enter("refuse()", "ModelError: p")
+    assert "]0;title" in seen
+    assert not OBEYED.findall(seen.replace("\x1b[?2004h", "").replace("\x1b[?2004l", ""))
