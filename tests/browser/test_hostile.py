@@ -44,8 +44,11 @@ FOUND = """
     const url = URL.parse(target);
     const isWeb = /^https?:/i.test(target);
     const isSaid = !ours || !url || shown.includes(url.host);
-    if (!target.startsWith('#') && !(isWeb && isSaid)) {
-      found.push(`${link.outerHTML.slice(0, 300)} in ${shown.slice(0, 200)}`);
+    // Of plain text JupyterLab itself makes links of addresses and paths, which are their own words.
+    const isItself = root.matches('.jp-RenderedText') &&
+      (!target || target.startsWith(link.innerText.slice(0, 8)));
+    if (!target.startsWith('#') && !isItself && !(isWeb && isSaid)) {
+      found.push(`${link.outerHTML.slice(0, 300)}`);
     }
   }
   return found;
@@ -94,7 +97,7 @@ async def assert_nothing_happened(
     where = page.url
     await page.wait_for_load_state("networkidle")
     for number in range(await page.locator(root).count()):
-        assert await page.locator(root).nth(number).evaluate(FOUND, ours) == []
+        assert await page.locator(root).nth(number).evaluate(FOUND, ours) == [], number
     assert await page.evaluate("window.hacked") is None
     assert page.url == where
     assert heard == []
