@@ -50,6 +50,10 @@ HTML = [
     f"<details open ontoggle={RUN}><summary>s</summary></details>",
     f"</main></body></html><img src=x onerror={RUN}>",
     f"<div style='position:fixed' onpointermove={RUN} onmouseover={RUN}>hover</div>",
+    f"<a href={EVIL}/over style='position:fixed;inset:0;z-index:9'>over</a>",
+    f"</div></div></div></div></div></div></div><a href={EVIL}/out style='position:fixed;inset:0'>out</a>",
+    f"<style>:scope,*{{position:fixed!important;inset:0;contain:none!important}}</style><a href={EVIL}/all>all</a>",
+    f"</div></div></div></div></div><style>}}}} *{{position:fixed!important;inset:0}}</style><a href={EVIL}/b>b</a>",
     "<img name=querySelectorAll><form name=createElement></form>",
 ]
 

@@ -92,13 +92,17 @@ def make_page(notebook: Any, path: Path, *, is_trusted: bool) -> Page:
     from traitlets.config import Config
 
     sanitizer, documents = Sanitizer(), _Documents()
+
+    def confined(markup: str) -> str:
+        return f"<div data-nbagents-cell><div>{sanitizer.clean(markup)}</div></div>"
+
     exporter = nbconvert.HTMLExporter(
         config=Config(HighlightMagicsPreprocessor={"enabled": True, "languages": _LANGUAGES}),
         extra_template_basedirs=[str(_HERE / "templates")],
         template_name="nbagents",
         filters={
             "run_document": documents.keep,
-            "safe_cell": _as_it_is if is_trusted else sanitizer.clean,
+            "safe_cell": _as_it_is if is_trusted else confined,
         },
         embed_images=is_trusted,
     )

@@ -252,8 +252,9 @@ class Sanitizer:
         return value if stays else None
 
     def _style(self, match: re.Match[str]) -> str:
+        """Let a style sheet reach no further than what it stands in."""
         css = self._css(match[2]).replace("</", "<\\/")  # A string in it could end the element.
-        return f"{match[1]}{css}{match[3]}"
+        return f"{match[1]}@scope{{{css}}}{match[3]}"
 
     def _css(self, css: str) -> str:
         """Take out of a style sheet, or of declarations, what would load something."""
@@ -261,9 +262,7 @@ class Sanitizer:
         nodes = tinycss2.parse_component_value_list(css)
         whole = tinycss2.serialize(nodes)
         kept = tinycss2.serialize(list(_unloading(nodes)))
-        if kept == whole:
-            return css
-        self.dropped += 1
+        self.dropped += kept != whole
         return kept
 
 
@@ -271,6 +270,8 @@ def _unloading(nodes: Iterable[Any]) -> Iterator[Any]:
     """Pass on the parts of CSS that load nothing from elsewhere."""
     in_import = False
     for node in nodes:
+        if node.type == "error":  # A brace too many would end what is around it.
+            continue
         if node.type == "at-keyword" and node.lower_value in {"import", "namespace"}:
             in_import = True
         if in_import:

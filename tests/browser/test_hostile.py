@@ -163,4 +163,8 @@ async def test_the_shared_page_of_a_notebook_from_elsewhere_obeys_none(
         await page.goto(shared.page.as_uri())
         await expect(page.locator(".nba-viewer").first).to_be_visible()
         assert await page.locator("main").count() == 1
+        # No link of a cell lies over what is beside the cells.
+        for x, y in ((1, 3), (640, 3), (1279, 3), (1, 400), (1279, 700)):
+            over = f"document.elementFromPoint({x}, {y}).closest('a')?.outerHTML"
+            assert await page.evaluate(over) is None
         await assert_nothing_happened(page, "main", heard, ours=False)
