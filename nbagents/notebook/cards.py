@@ -15,7 +15,7 @@ from nbagents.notebook.view import RunView
 from nbagents.runnable import Run, Runnable
 from nbagents.teams.graph import Graph
 from nbagents.teams.swarm import Swarm
-from nbagents.untrusted import clean, one_line
+from nbagents.untrusted import visible
 
 __all__ = [
     "OF_THE_MOMENT",
@@ -26,6 +26,7 @@ __all__ = [
     "model_of",
     "parts_of",
     "runs_table",
+    "shown",
 ]
 
 OF_THE_MOMENT = {"nbagents": {"part": "card"}}
@@ -61,7 +62,7 @@ class Table(Shown):
         if not self.rows:
             return self.empty
         rows = [self.columns] if any(self.columns) else []
-        rows += [[one_line(cell) for cell in row] for row in self.rows]
+        rows += [[shown(cell) for cell in row] for row in self.rows]
         widths = [max(len(row[i]) for row in rows) for i in range(len(self.columns))]
         lines = (
             "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
@@ -87,9 +88,14 @@ class Table(Shown):
         return f'<div style="max-height:30em;overflow:auto">{table}</div>' if long else table
 
 
+def shown(text: str) -> str:
+    """Write a text of others on one line of a table or a card, with nothing invisible in it."""
+    return visible(" ".join(text.split()))
+
+
 def _cell(cell: tuple[int, str]) -> str:
     column, text = cell
-    words = html.escape(clean(text))
+    words = html.escape(shown(text))
     return f'<td style="{_CELL}">{words if column else f"<b>{words}</b>"}</td>'
 
 

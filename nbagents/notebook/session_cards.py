@@ -18,7 +18,7 @@ from nbagents.events import (
     RunResumed,
     RunStarted,
 )
-from nbagents.notebook.cards import Shown, Table
+from nbagents.notebook.cards import Shown, Table, shown
 from nbagents.notebook.html import draw_html, usage_facts
 from nbagents.notebook.safe_markdown import NO_MATH, code_block, literal
 from nbagents.notebook.text import draw_markdown, draw_plain
@@ -27,7 +27,7 @@ from nbagents.notebook.view import RunView
 from nbagents.sessions.diff import Diff, told
 from nbagents.sessions.session import Session
 from nbagents.sessions.story import RunRecord, Story
-from nbagents.untrusted import clean, fence, one_line, visible
+from nbagents.untrusted import clean, fence
 
 __all__ = [
     "Card",
@@ -69,36 +69,41 @@ class Card(Shown):
     rows: Sequence[Row] = ()
 
     def __repr__(self) -> str:
-        width = max((len(row.label) for row in self.rows), default=0)
-        lines = (
-            f"{row.label.ljust(width)}  {f'{row.text} {row.code}'.strip()}" for row in self.rows
-        )
-        return clean("\n".join((" · ".join((self.title, *self.facts)), *lines)))
+        head, rows = self._shown
+        width = max((len(row.label) for row in rows), default=0)
+        lines = (f"{row.label.ljust(width)}  {f'{row.text} {row.code}'.strip()}" for row in rows)
+        return "\n".join((" · ".join(head), *lines))
 
     def _repr_markdown_(self) -> str:
-        head = f"**{literal(self.title)}** {literal(' · '.join(self.facts))}"
-        lines = (
-            f"- {literal(one_line(row.label))}: {literal(one_line(f'{row.text} {row.code}'))}"
-            for row in self.rows
-        )
-        return "\n".join((head.rstrip(), "", *lines)).rstrip()
+        (title, *facts), rows = self._shown
+        head = f"**{literal(title)}** {literal(' · '.join(facts))}".rstrip()
+        lines = (f"- {literal(row.label)}: {literal(f'{row.text} {row.code}')}" for row in rows)
+        return "\n".join((head, "", *lines)).rstrip()
 
     def _repr_html_(self) -> str:
-        facts = "".join(f" · {html.escape(fact)}" for fact in self.facts)
+        (title, *told), shown_rows = self._shown
+        title = html.escape(title)
+        facts = "".join(f" · {html.escape(fact)}" for fact in told)
         cell = "text-align:left;vertical-align:top;padding:1px 14px 1px 0"
         rows = "".join(
             f'<tr><td style="{cell};opacity:.72">{html.escape(row.label)}</td>'
             f'<td style="{cell}">{html.escape(row.text)}'
             f"{f' <code>{html.escape(row.code)}</code>' if row.code else ''}</td></tr>"
-            for row in self.rows
+            for row in shown_rows
         )
         table = f'<table style="border-collapse:collapse;margin:2px 0">{rows}</table>'
-        return clean(
-            f'<div role="group" class="{NO_MATH}" aria-label="{html.escape(self.title)}" style="border-left:3px solid '
+        return (
+            f'<div role="group" class="{NO_MATH}" aria-label="{title}" style="border-left:3px solid '
             "rgba(127,127,127,.8);padding:2px 0 2px 12px;margin:2px 0;font-size:.92em;"
-            f'overflow-wrap:anywhere"><div><b>{html.escape(self.title)}</b>'
-            f'<span style="opacity:.72">{facts}</span></div>{table if self.rows else ""}</div>'
+            f'overflow-wrap:anywhere"><div><b>{title}</b>'
+            f'<span style="opacity:.72">{facts}</span></div>{table if rows else ""}</div>'
         )
+
+    @property
+    def _shown(self) -> tuple[list[str], list[Row]]:
+        """Title and facts, and rows, with nothing in them that acts or hides."""
+        rows = [Row(*map(shown, row)) for row in self.rows]
+        return [shown(text) for text in (self.title, *self.facts)], rows
 
 
 def session_card(session: Session, facts: Iterable[str] = (), rows: Iterable[Row] = ()) -> Card:
@@ -277,9 +282,7 @@ def _ends(session: Session) -> dict[str, Counter[str]]:
 def _question_rows(session: Session) -> Iterable[Row]:
     asked = session.questions
     for question in asked[:_SHOWN_QUESTIONS]:
-        yield Row(
-            "asks you", f"{visible(question.asker)}: {clipped(visible(question.prompt), _SHORT)}"
-        )
+        yield Row("asks you", f"{question.asker}: {clipped(question.prompt, _SHORT)}")
     if len(asked) > _SHOWN_QUESTIONS:
         yield Row("", f"and {len(asked) - _SHOWN_QUESTIONS} more questions")
 
