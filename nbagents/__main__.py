@@ -41,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return options.run(options) or 0
     except UserError as error:
-        sys.stderr.write(f"{_CLEAR if sys.stderr.isatty() else ''}{clean(str(error))}\n")
+        sys.stderr.write(f"{_CLEAR if sys.stderr.isatty() else ''}{error}\n")
         return 1
     except KeyboardInterrupt:
         end = "; the next fetch goes on from here" if options.run is _local else ""

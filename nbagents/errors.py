@@ -52,9 +52,13 @@ class NbAgentsError(Exception):
     def __init__(self, *args: object) -> None:
         super().__init__(*(redact(arg) if isinstance(arg, str) else arg for arg in args))
 
+    def __str__(self) -> str:
+        """Return the message without what a terminal would obey: servers and tools have words in it."""
+        return clean(super().__str__())
+
     def _render_traceback_(self) -> list[str]:
         """Be one line in a notebook: what is wrong is outside of the code."""
-        return [clean(f"{type(self).__name__}: {self}")]
+        return [f"{type(self).__name__}: {self}"]
 
 
 class UserError(NbAgentsError):
@@ -88,7 +92,7 @@ class ModelError(NbAgentsError):
     def __str__(self) -> str:
         status = f" (HTTP {self.status})" if self.status else ""
         request = f" [request {self.request_id}]" if self.request_id else ""
-        return f"{self.provider}{status}: {self.message}{request}"
+        return clean(f"{self.provider}{status}: {self.message}{request}")
 
 
 class ContextOverflow(ModelError):

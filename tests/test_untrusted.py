@@ -38,7 +38,7 @@ def test_what_cannot_be_seen_is_written_as_the_page_writes_it(sample: dict[str, 
 def test_nothing_is_left_that_a_terminal_obeys(text: str):
     error = ModelError(f"before {text} after", provider="p")
     shown = [clean(text), one_line(text), visible(text), *error._render_traceback_()]
-    shown += UserError(text)._render_traceback_()
+    shown += [*UserError(text)._render_traceback_(), str(error), str(UserError(text))]
     assert all(char.isprintable() or char == "\n" for char in "".join(shown))
     assert shown[3].startswith("ModelError: p: before")
 

@@ -41,51 +41,10 @@ _LITERAL = re.compile(
     r"|(?P<bracket>[*_\[\]#|~]|^[-+=]|(?<=^\d)[.)]|(?<=^\d\d)[.)])"
 )
 _ALIVE_IN_CODE = re.compile(r"[`|]|<[A-Za-z/!?]|\$\$|\\(?:\\[(\[]|begin|end)")
-_LANGUAGES = frozenset(
-    [
-        "bash",
-        "c",
-        "cpp",
-        "csharp",
-        "css",
-        "csv",
-        "diff",
-        "dockerfile",
-        "go",
-        "html",
-        "ini",
-        "java",
-        "javascript",
-        "js",
-        "json",
-        "jsx",
-        "julia",
-        "kotlin",
-        "latex",
-        "lua",
-        "makefile",
-        "markdown",
-        "md",
-        "php",
-        "python",
-        "py",
-        "r",
-        "ruby",
-        "rust",
-        "scala",
-        "sh",
-        "shell",
-        "sql",
-        "swift",
-        "text",
-        "toml",
-        "ts",
-        "tsx",
-        "typescript",
-        "xml",
-        "yaml",
-        "yml",
-    ]
+_LANGUAGES = re.compile(
+    r"bash|c|cpp|csharp|css|csv|diff|dockerfile|go|html|ini|java|javascript|js|json|jsx|julia|"
+    r"kotlin|latex|lua|makefile|markdown|md|php|python|py|r|ruby|rust|scala|sh|shell|sql|swift|"
+    r"text|toml|ts|tsx|typescript|xml|yaml|yml"
 )
 """What a code block may be called. Readers draw others, such as `mermaid`, as what they say."""
 
@@ -178,7 +137,7 @@ def to_safe_markdown(text: str) -> str:
             continue
         first, after = token.map
         info = token.info.strip().lower()
-        code = fence(token.content, info if info in _LANGUAGES else "")
+        code = fence(token.content, info if _LANGUAGES.fullmatch(info) else "")
         blocks += [_defused(lines[at:first]), code]
         at = after
     blocks.append(_defused(lines[at:]))

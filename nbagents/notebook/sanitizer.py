@@ -13,189 +13,38 @@ from nbagents._optional import require
 
 __all__ = ["Sanitizer"]
 
-_SVG = frozenset(
-    [
-        "svg",
-        "g",
-        "path",
-        "rect",
-        "text",
-        "tspan",
-        "defs",
-        "use",
-        "circle",
-        "ellipse",
-        "line",
-        "polyline",
-        "polygon",
-        "image",
-        "symbol",
-        "marker",
-        "clipPath",
-        "mask",
-        "pattern",
-        "filter",
-        "linearGradient",
-        "radialGradient",
-        "stop",
-        "textPath",
-    ]
+
+def _set(words: str) -> frozenset[str]:
+    return frozenset(words.split())
+
+
+_SVG = _set(
+    "svg g path rect text tspan defs use circle ellipse line polyline polygon image symbol "
+    "marker clipPath mask pattern filter linearGradient radialGradient stop textPath"
 )
 _MEDIA = frozenset({"audio", "video", "source"})
-_GONE = frozenset(
-    [
-        "script",
-        "title",
-        "desc",
-        "metadata",
-        "iframe",
-        "object",
-        "embed",
-        "applet",
-        "noscript",
-        "noembed",
-        "noframes",
-        "template",
-        "textarea",
-        "select",
-        "option",
-        "button",
-        "foreignObject",
-        "math",
-    ]
+_GONE = _set(
+    "script title desc metadata iframe object embed applet noscript noembed noframes template "
+    "textarea select option button foreignObject math"
 )
 """Elements that take along what is in them; of all others that are not allowed, the text stays."""
-_OF_ALL = frozenset(
-    [
-        "align",
-        "bgcolor",
-        "border",
-        "cellpadding",
-        "cellspacing",
-        "class",
-        "color",
-        "colspan",
-        "controls",
-        "dir",
-        "dominant-baseline",
-        "headers",
-        "height",
-        "hidden",
-        "id",
-        "lang",
-        "open",
-        "reversed",
-        "role",
-        "rowspan",
-        "scope",
-        "span",
-        "start",
-        "style",
-        "title",
-        "type",
-        "valign",
-        "width",
-    ]
+_OF_ALL = _set(
+    "align bgcolor border cellpadding cellspacing class color colspan controls dir headers "
+    "height hidden id lang open reversed role rowspan scope span "
+    "start style title type valign width"
 )
-_OF_SVG = frozenset(
-    [
-        "clip-path",
-        "clip-rule",
-        "clipPathUnits",
-        "cx",
-        "cy",
-        "d",
-        "dx",
-        "dy",
-        "fill",
-        "fill-opacity",
-        "fill-rule",
-        "font-family",
-        "font-size",
-        "font-style",
-        "font-weight",
-        "fx",
-        "fy",
-        "gradientTransform",
-        "gradientUnits",
-        "href",
-        "letter-spacing",
-        "marker-end",
-        "marker-mid",
-        "marker-start",
-        "markerHeight",
-        "markerUnits",
-        "markerWidth",
-        "mask",
-        "offset",
-        "opacity",
-        "orient",
-        "pathLength",
-        "patternTransform",
-        "patternUnits",
-        "points",
-        "preserveAspectRatio",
-        "r",
-        "refX",
-        "refY",
-        "rotate",
-        "rx",
-        "ry",
-        "spreadMethod",
-        "stop-color",
-        "stop-opacity",
-        "stroke",
-        "stroke-dasharray",
-        "stroke-dashoffset",
-        "stroke-linecap",
-        "stroke-linejoin",
-        "stroke-miterlimit",
-        "stroke-opacity",
-        "stroke-width",
-        "text-anchor",
-        "transform",
-        "version",
-        "viewBox",
-        "visibility",
-        "x",
-        "x1",
-        "x2",
-        "xlink:href",
-        "y",
-        "y1",
-        "y2",
-    ]
+_OF_SVG = _set(
+    "clip-path clip-rule clipPathUnits cx cy d dominant-baseline dx dy fill fill-opacity fill-rule font-family "
+    "font-size font-style font-weight fx fy gradientTransform gradientUnits href "
+    "letter-spacing marker-end marker-mid marker-start markerHeight markerUnits markerWidth "
+    "mask offset opacity orient pathLength patternTransform patternUnits points "
+    "preserveAspectRatio r refX refY rotate rx ry spreadMethod stop-color stop-opacity stroke "
+    "stroke-dasharray stroke-dashoffset stroke-linecap stroke-linejoin stroke-miterlimit "
+    "stroke-opacity stroke-width text-anchor transform version viewBox visibility x x1 x2 "
+    "xlink:href y y1 y2"
 )
-_ACTIVE = frozenset(
-    [
-        "script",
-        "iframe",
-        "object",
-        "embed",
-        "applet",
-        "base",
-        "meta",
-        "link",
-        "form",
-        "input",
-        "button",
-    ]
-)
-_ADDRESSES = frozenset(
-    [
-        "href",
-        "xlink:href",
-        "src",
-        "srcset",
-        "srcdoc",
-        "action",
-        "formaction",
-        "poster",
-        "background",
-        "ping",
-        "data",
-    ]
-)
+_ACTIVE = _set("script iframe object embed applet base meta link form input button")
+_ADDRESSES = _set("href xlink:href src srcset srcdoc action formaction poster background ping data")
 _WEB = re.compile(r"https?://", re.IGNORECASE)
 _PICTURE = re.compile(r"data:image/(?:png|jpeg|gif|webp|svg\+xml)[;,]", re.IGNORECASE)
 _SOUND = re.compile(r"data:(?:audio|video)/[\w.+-]+[;,]", re.IGNORECASE)
@@ -260,8 +109,11 @@ class Sanitizer:
         """Take out of a style sheet, or of declarations, what would load something."""
         tinycss2 = require("tinycss2", "share")
         nodes = tinycss2.parse_component_value_list(css)
-        whole = tinycss2.serialize(nodes)
-        kept = tinycss2.serialize(list(_unloading(nodes)))
+        try:
+            whole = tinycss2.serialize(nodes)
+            kept = tinycss2.serialize(list(_unloading(nodes)))
+        except RecursionError:  # Braces in braces, which style nothing.
+            whole, kept = css, ""
         self.dropped += kept != whole
         return kept
 

@@ -14,7 +14,7 @@ from nbagents.topology import sources
 from nbagents.topology.layout import LayoutUnavailable
 from nbagents.topology.parts import Diagram
 from nbagents.topology.picture import Picture
-from nbagents.untrusted import fence
+from nbagents.untrusted import fence, one_line
 
 __all__ = ["Topology"]
 
@@ -93,5 +93,5 @@ def image(svg: str, alt: str) -> str:
     JupyterLab and GitHub take away <svg> from saved HTML, but not an <img> with a data URI.
     """
     data = base64.b64encode(svg.encode()).decode()
-    alt = html.escape(alt)
+    alt = html.escape(one_line(alt))
     return f'<img src="data:image/svg+xml;base64,{data}" alt="{alt}" style="max-width:100%">'

@@ -69,6 +69,12 @@ def test_a_person_is_told_of_what_could_have_acted_only():
     assert sanitizer.dropped == 4
 
 
+def test_style_that_has_no_end_is_left_out():
+    sanitizer = Sanitizer()
+    assert sanitizer.clean(f"<style>{'a{' * 20_000}</style>b") == "<style>@scope{}</style>b"
+    assert sanitizer.dropped == 1
+
+
 @pytest.mark.parametrize(
     "css",
     [

@@ -9,6 +9,7 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
+from markdown_it import MarkdownIt
 from pydantic import TypeAdapter
 
 from nbagents.errors import UserError
@@ -243,3 +244,10 @@ def test_a_large_topology_has_all_forms():
     topology = tree(100)
     assert topology.dot.count(" -> ") == topology.mermaid.count(" --> ") == 99
     assert topology.outline.count("-> ") == 99
+
+
+@pytest.mark.parametrize("label", ["```", "````\n<img src=x>", "~~~"])
+def test_no_label_ends_a_block_of_the_markdown_file(tmp_path, label):
+    text = single(label).save(tmp_path / "team.md").read_text(encoding="utf-8")
+    blocks = MarkdownIt().parse(text)
+    assert [(block.type, block.info) for block in blocks] == [("fence", "mermaid"), ("fence", "")]
