@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -54,7 +55,7 @@ def test_a_run_that_nobody_shows_is_saved_as_one_line_that_opens(parrots: Kernel
     kinds = [event["type"] for event in document["events"]]
     assert kinds == ["run_started", "message_finished", "run_finished"]
     shown = output["data"]["text/html"]
-    assert shown.startswith("<details><summary")
+    assert re.match('<details class="[^"]*"><summary', shown)
     line, whole = shown.split("</summary>")
     assert "parrot ✓ finished" in line
     assert "You said hi" not in line

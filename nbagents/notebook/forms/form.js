@@ -118,7 +118,7 @@ function render({ model, el }) {
     }
     const shown = labelled.map((control) => control.field.name);
     const told = Object.entries(problems).filter(([name]) => !shown.includes(name)).map(([, text]) => text);
-    if (shown.length) told.push(`Please check: ${labelled.map((control) => control.field.label).join(", ")}.`);
+    if (shown.length) told.push(`Please look at: ${labelled.map((control) => control.field.label).join(", ")}.`);
     alert.textContent = visible(told.join("\n"));
     (wrong[0] ?? controls[0])?.main.focus();
   }
