@@ -18,7 +18,6 @@ import difflib
 from collections.abc import Iterable, Sequence
 
 from nbagents.redaction import redact
-
 from nbagents.untrusted import clean
 
 __all__ = [

@@ -2,6 +2,7 @@
 import { afterEach, expect, test } from 'vitest';
 import form from '../../nbagents/notebook/forms/form.js';
 import { Courier } from '../src/courier';
+import { press } from './press';
 
 let answers: unknown[] = [];
 
@@ -12,13 +13,6 @@ function drawn(schema: object, details = ''): { el: HTMLElement; courier: Courie
   const el = document.body.appendChild(document.createElement('div'));
   form.render({ model: courier, el });
   return { el, courier };
-}
-
-/** Press a button once it takes presses, which it does not in the first moment. */
-async function press(el: HTMLElement, selector: string): Promise<void> {
-  const button = el.querySelector<HTMLButtonElement>(selector)!;
-  await expect.poll(() => button.getAttribute('aria-disabled')).toBeNull();
-  button.click();
 }
 
 afterEach(() => {

@@ -8,6 +8,7 @@ import { Viewer } from '../src/viewer';
 import { sound } from '../src/sound';
 import type { RunDocument } from '../src/wire';
 import { Story } from './made';
+import { press } from './press';
 
 const NAMES = ['__proto__', 'constructor', 'toString', 'hasOwnProperty', 'valueOf'];
 
@@ -60,7 +61,7 @@ test.each(NAMES)('%s can be the name of a field, of a format and of a definition
   const input = el.querySelector('input')!;
   expect(input.value).toBe('');
   input.value = 'typed';
-  el.querySelector<HTMLButtonElement>('.nb-primary')!.click();
+  await press(el, '.nb-primary');
   await expect.poll(() => answers).toHaveLength(1);
   expect(JSON.stringify(answers[0])).toBe(`{"${name}":"typed"}`);
   courier.refuse(`The answer to q does not fit. ${name}: Too long`);

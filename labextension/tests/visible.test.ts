@@ -8,6 +8,7 @@ import { draw } from '../src/draw';
 import { rowsOf } from '../src/rows';
 import { asText } from '../src/text';
 import { folded, Story } from './made';
+import { press } from './press';
 import samples from './samples/visible.json';
 
 test.each(samples)('$name', ({ text, shown, json }) => {
@@ -39,7 +40,7 @@ test('a form shows what is in its labels, its helps and its choices, and answers
   const choices = [...el.querySelectorAll<HTMLButtonElement>('.nb-choice')];
   expect(choices.map(each => each.textContent)).toEqual([WRITTEN, 'abcd']);
   expect(el.textContent?.split(WRITTEN)).toHaveLength(7);
-  choices[0].click();
+  await press(el, '.nb-choice');
   await expect.poll(() => answers).toEqual([{ pick: UNSEEN, more: '' }]);
 });
 

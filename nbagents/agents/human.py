@@ -75,7 +75,9 @@ async def approve(
     asked_for = not tool.is_internal and any(fnmatchcase(name, pattern) for pattern in patterns)
     if not asked_for and not await tool.needs_approval(args):
         return ""
-    question = Question(f"Allow {ctx.name} to call {name}?", _APPROVAL, details=_as_run(args, shown))
+    question = Question(
+        f"Allow {ctx.name} to call {name}?", _APPROVAL, details=_as_run(args, shown)
+    )
     decision = cast("Approval", await ctx.ask(question))
     comment = f" Comment from the user: {decision.comment}" if decision.comment else ""
     if not decision.approve:

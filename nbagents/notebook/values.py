@@ -32,12 +32,14 @@ class QuestionText(NamedTuple):
     prompt: str
     reason: str
     details: str
-    """As JSON; empty when there are none."""
+    """As JSON, a text as it is; empty when there are none."""
 
     @classmethod
     def of(cls, asker: str, prompt: str, reason: str, details: Any) -> QuestionText:
         """Make it from what was asked, as the log has it."""
         words = map(visible, (asker, prompt, reason))
+        if isinstance(details, str):
+            return cls(*words, visible(details))
         return cls(*words, "" if details is None else exact(_unfolded(details)))
 
 
