@@ -130,7 +130,7 @@ class AnthropicModel:
             raise UserError(f"{_KEY} is not set. {fix} The SDK looked further: {error}") from None
         for key, name in ((client.api_key, _KEY), (client.auth_token, "ANTHROPIC_AUTH_TOKEN")):
             if key:
-                checked_key(key, "api_key=" if key == self._api_key else name)
+                checked_key(key, "the argument api_key" if key == self._api_key else name)
         if not (client.api_key or client.auth_token or client.credentials):
             if self._base_url is None:
                 raise UserError(f"{_KEY} is not set. {fix}")

@@ -106,7 +106,7 @@ class OpenAIModel:
 
     def _make_client(self) -> Any:
         sdk = require("openai", "openai")
-        key, source = self._api_key, "api_key="
+        key, source = self._api_key, "the argument api_key"
         if key is None and not self._is_open:
             key, source = os.environ.get(_KEY), _KEY
         if not key and self._base_url is None:

@@ -42,7 +42,7 @@ async def refused(model, source: str, problem: str) -> None:
 async def test_an_unfit_key_that_is_passed_in_is_not_sent(wire_model, key, problem):
     wire, model = wire_model
     async with wire([]) as server:
-        await refused(model("m", base_url=server.url, api_key=key), "api_key=", problem)
+        await refused(model("m", base_url=server.url, api_key=key), "the argument api_key", problem)
     assert server.requests == []
 
 
