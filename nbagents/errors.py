@@ -52,7 +52,7 @@ class NbAgentsError(Exception):
         super().__init__(*(redact(arg) if isinstance(arg, str) else arg for arg in args))
 
     def __str__(self) -> str:
-        """Return the message without what a terminal would obey: servers and tools have words in it."""
+        """Return the message, safe for a terminal: it may quote servers and tools."""
         return clean(super().__str__())
 
     def _render_traceback_(self) -> list[str]:

@@ -1,4 +1,4 @@
-"""Text of models, tools and files, made safe to show in a terminal, on a page and in Markdown."""
+"""Text from models, tools, and files, made safe for terminals, pages, and Markdown."""
 
 import json
 import re
@@ -10,9 +10,9 @@ _LINE_END = re.compile("\r\n?|[\x85\u2028\u2029]")
 _BIDIRECTIONAL = re.compile("[\u202a-\u202e\u2066-\u2069]")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ufffe\uffff]")
 
-# Unicode's Default_Ignorable_Code_Point (DerivedCoreProperties.txt), and what else has no shape of
-# its own: controls, line separators, annotations, the blank of Braille, half characters, noncharacters
-# and private use. The page has the same list in forms/visible.js.
+# Unicode's Default_Ignorable_Code_Point (DerivedCoreProperties.txt), plus everything else without a
+# glyph of its own: controls, line separators, annotations, the Braille blank, lone surrogates,
+# noncharacters, and private use. forms/visible.js has the same list for the page.
 _UNSEEN = (
     r"\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f"
     r"\u2028-\u202e\u2060-\u206f\u2800\u3164\ud800-\udfff\ue000-\uf8ff\ufdd0-\ufdef\ufe00-\ufe0f\ufeff"
@@ -23,45 +23,45 @@ _SPACES = r"\xa0\u1680\u2000-\u200a\u202f\u205f\u3000"
 _HIDDEN = re.compile(f"[{_UNSEEN}]")
 _INEXACT = re.compile(f"[{_UNSEEN}{_SPACES}]")
 _JOINERS = "\u200c\u200d"
-# Arabic to Sinhala, Myanmar, Khmer and Mongolian: scripts whose words are spelled with joiners.
+# Arabic through Sinhala, Myanmar, Khmer, and Mongolian: scripts whose spelling uses joiners.
 _JOINING = re.compile("[\u0600-\u08ff\u0900-\u0dff\u1000-\u109f\u1780-\u18af]")
 _IDEOGRAPH = re.compile("[\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
 
 
 def clean(text: str) -> str:
-    """Take out what a page or a terminal would obey, or refuse.
+    """Remove what a terminal or a page would act on or reject.
 
-    Control characters and half characters are dropped. Characters that reorder what is around them
-    are written as their codes.
+    Control characters are removed, and lone surrogates become question marks. Characters that
+    reorder the text around them are written as code points.
     """
     text = _BIDIRECTIONAL.sub(_written, _CONTROL.sub("", _LINE_END.sub("\n", text)))
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def one_line(text: str) -> str:
-    """Return clean text with its white space as single blanks."""
+    """Return clean text with each run of white space replaced by one space."""
     return " ".join(clean(text).split())
 
 
 def visible(text: str) -> str:
-    """Write each invisible or bidirectional character as its code in quotes: U+202E.
+    """Replace each invisible or bidirectional character by its code point in quotes, as in U+202E.
 
-    For what a person is asked and answers. What emoji are joined with stays, and so do joiners
-    inside the words of scripts that are spelled with them.
+    For questions and answers. Joiners stay inside emoji, and inside the words of scripts whose
+    spelling uses them.
     """
     return _HIDDEN.sub(_code_of, text.replace("\r\n", "\n"))
 
 
 def exact(json_text: str) -> str:
-    """Write JSON with an escape for each character that cannot be seen, or told from another.
+    """Escape each character of JSON text that is invisible or looks like another kind of space.
 
-    For what a person allows: two different values never look the same.
+    For approvals: two different values never look the same.
     """
     return _INEXACT.sub(lambda match: json.dumps(match[0])[1:-1], json_text)
 
 
 def fence(text: str, info: str = "") -> str:
-    """Write text as a code block of Markdown, which nothing in the text can end."""
+    """Return a Markdown code block that nothing in the text can close."""
     text = clean(text).rstrip("\n")
     longest = max(map(len, re.findall("`+", text)), default=0)
     marks = "`" * max(3, longest + 1)
@@ -80,7 +80,7 @@ def _written(match: re.Match[str]) -> str:
 
 
 def _belongs(char: str, before: str, after: str) -> bool:
-    """Tell whether an invisible character is a part of how its neighbors are written."""
+    """Tell whether an invisible character belongs to the spelling of its neighbors."""
     if char in _JOINERS and _JOINING.match(before) and _JOINING.match(after):
         return True
     if char == "\u200d":

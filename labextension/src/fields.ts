@@ -224,7 +224,7 @@ function isFile(schema: Schema): boolean {
   return Object.hasOwn(properties, 'media_type') && own(properties, 'type')?.const === 'file';
 }
 
-/** Look a name up that anybody may have given: `constructor` is one like any other. */
+/** Look up a name that may be any string, such as `constructor`. */
 function own<T>(values: Record<string, T>, name: string): T | undefined {
   return Object.hasOwn(values, name) ? values[name] : undefined;
 }

@@ -16,10 +16,10 @@ declare module '*/forms/form.js' {
   export default form;
 }
 
-/** What cannot be seen, written as its code. */
+/** Invisible characters as code points. */
 declare module '*/forms/visible.js' {
-  /** Write each invisible or bidirectional character of a text as its code. */
+  /** Replace each invisible or bidirectional character by its code point. */
   export function visible(text: string): string;
-  /** Write JSON with an escape for each character that cannot be seen, or told from another. */
+  /** Escape each character of JSON text that is invisible or looks like another kind of space. */
   export function exact(json: string): string;
 }

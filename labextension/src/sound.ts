@@ -27,7 +27,7 @@ const record =
       check((value as Record<string, unknown>)[name])
     );
 
-// By a document's own words is only looked up in maps: `constructor` is a name like any other.
+// Maps, because a document may use any name: objects would also find `constructor`.
 const PARTS = new Map<string, Check>([
   ['text', record({ text })],
   ['thinking', record({ text })],

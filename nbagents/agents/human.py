@@ -86,10 +86,10 @@ async def approve(
 
 
 def _as_run(args: dict[str, Any], shown: Any) -> Any:
-    """Return the arguments that the tool gets: "yes", as a model wrote it, may have become true."""
+    """Return the arguments as the tool receives them: validation may have turned "yes" into true."""
     try:
         return to_jsonable_python(args, serialize_unknown=True, inf_nan_mode="constants")
-    except (ValueError, RecursionError):  # Something that holds itself.
+    except (ValueError, RecursionError):  # A value that contains itself.
         return shown
 
 

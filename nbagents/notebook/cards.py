@@ -89,7 +89,7 @@ class Table(Shown):
 
 
 def shown(text: str) -> str:
-    """Write a text of others on one line of a table or a card, with nothing invisible in it."""
+    """Return text for one line of a table or a card, with invisible characters made visible."""
     return visible(" ".join(text.split()))
 
 

@@ -37,7 +37,7 @@ class Page:
 
     text: str
     dropped: int
-    """How much was left out that could have run, sent or loaded something."""
+    """How many parts were removed that could have run, sent, or loaded something."""
     is_trusted: bool
 
     def with_viewer(self) -> str:
@@ -82,8 +82,8 @@ def make_page(notebook: Any, path: Path, *, is_trusted: bool) -> Page:
     The page's own rules (Content-Security-Policy) forbid it to load anything, so an output that
     wants its library from a server shows nothing. Whose scripts run is what Jupyter's trust says:
     in outputs that were made on this machine, such as plots, scripts are kept and run. Of cells
-    that came from elsewhere only what neither acts nor loads is kept, and the rules let nothing run
-    but the viewer. (nbconvert's `sanitize_html` is not used: it takes away tables, pictures and all
+    that came from elsewhere, only what neither acts nor loads is kept, and the rules let nothing
+    run but the viewer. (nbconvert's `sanitize_html` is not used: it takes away tables, pictures and all
     style, and so the outputs.)
 
     Formulas stay as they are written: MathJax is too large to be in each page.
@@ -137,9 +137,9 @@ def _as_it_is(markup: str) -> str:
 
 
 class _Documents:
-    """The documents of runs, which are put into the page when the cells around them are safe.
+    """Run documents, inserted into the page after its cells are sanitized.
 
-    Nobody who writes an output knows the mark that stands for one until then.
+    The placeholders hold a random mark, so an output cannot forge one.
     """
 
     def __init__(self) -> None:
@@ -147,13 +147,13 @@ class _Documents:
         self._documents: list[str] = []
 
     def keep(self, document: Any) -> str:
-        """Return what stands for a document."""
+        """Store a document and return its placeholder."""
         text = json.dumps(document, ensure_ascii=False)
-        self._documents.append(text.replace("<", "\\u003c"))  # No HTML parser reads on there.
+        self._documents.append(text.replace("<", "\\u003c"))  # Nothing in it can close the script.
         return f'<div id="{self._mark}{len(self._documents) - 1}"></div>'
 
     def put(self, page: str) -> str:
-        """Return the page with the documents in their places."""
+        """Replace the placeholders by the documents."""
 
         def script(match: re.Match[str]) -> str:
             return f'<script type="{RUN_MIME}">{self._documents[int(match[1])]}</script>'

@@ -18,13 +18,13 @@ from nbagents.untrusted import clean, fence
 __all__ = ["NO_MATH", "code_block", "literal", "to_html", "to_safe_markdown"]
 
 NO_MATH = "mathjax_ignore tex2jax_ignore"
-"""Classes of an element in which MathJax draws no formulas, which can hold links and cover text."""
+"""Classes that keep MathJax out of an element: formulas can hold links and cover text."""
 
 _HTTP = re.compile(r"https?://", re.IGNORECASE)
 
-# Readers of Markdown disagree about what is code, so in no other place may anything be alive. What
-# is written as a code span or by a character reference has no meaning to any of them. MathJax
-# reads the page itself, where only an element keeps the two ends of a formula apart.
+# Markdown renderers disagree about what is code, so nothing outside of our own fences may be active
+# markup for any of them. A code span or a character reference is inert for all of them. MathJax
+# reads the rendered page, where only an element separates the two delimiters of a formula.
 _MATH = r"(?P<math>\$+|\\(?:[()\[\]]|(?:begin|end|ref|eqref)(?![A-Za-z])))"
 _ADDRESS = r"(?P<address>(?<=[\w.+-])@(?=[\w-])|(?i:(?<=\bftp)):(?=//))"
 _MARKDOWN = re.compile(
@@ -46,7 +46,7 @@ _LANGUAGES = re.compile(
     r"kotlin|latex|lua|makefile|markdown|md|php|python|py|r|ruby|rust|scala|sh|shell|sql|swift|"
     r"text|toml|ts|tsx|typescript|xml|yaml|yml"
 )
-"""What a code block may be called. Readers draw others, such as `mermaid`, as what they say."""
+"""Allowed info strings. Renderers draw some others, such as `mermaid`, as diagrams."""
 
 _BLOCK = (
     "overflow-x:auto;padding:8px 10px;margin:6px 0;border-radius:4px;white-space:pre;"
@@ -123,11 +123,11 @@ def to_html(text: str) -> str:
 
 
 def to_safe_markdown(text: str) -> str:
-    """Make Markdown that no reader turns into HTML, a link, an image, a formula or a diagram.
+    """Return Markdown that no renderer turns into raw HTML, an image, a formula, or a diagram.
 
-    Headings, lists, tables, quotations and emphasis stay. Links become their text and their target.
-    Each block of code is fenced anew at the start of a line, after a blank one, where every reader
-    sees a fence.
+    Headings, lists, tables, quotations, and emphasis stay. Links show their text and their target.
+    Each code block is fenced again at the start of a line, after a blank line, where every
+    renderer recognizes a fence.
     """
     lines = clean(text).split("\n")
     blocks: list[str] = []
@@ -145,11 +145,10 @@ def to_safe_markdown(text: str) -> str:
 
 
 def literal(text: str) -> str:
-    """Write text as Markdown in which nothing of it is markup; its lines stay lines."""
+    """Escape text so that none of it is Markdown; lines stay lines."""
     lines = filter(None, map(str.strip, clean(text).split("\n")))
-    return "  \n".join(
-        _written(_LITERAL, line, _as_literal) for line in lines
-    )  # Two spaces end a line.
+    # Two spaces at its end keep a line a line.
+    return "  \n".join(_written(_LITERAL, line, _as_literal) for line in lines)
 
 
 def _defused(lines: Sequence[str]) -> str:
@@ -158,7 +157,7 @@ def _defused(lines: Sequence[str]) -> str:
 
 
 def _written(pattern: re.Pattern[str], text: str, write: Callable[[re.Match[str]], str]) -> str:
-    """Write each match in its place; two code spans are kept apart, as together they are none."""
+    """Replace each match, with a space between adjacent code spans, which would otherwise merge."""
     pieces, at = [""], 0
     for match in pattern.finditer(text):
         piece = text[at : match.start()] + write(match)

@@ -1,4 +1,4 @@
-"""The HTML of others: what of it may be on a page, read as browsers read it."""
+"""HTML from untrusted notebooks, reduced to what neither acts nor loads."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _GONE = _set(
     "script title desc metadata iframe object embed applet noscript noembed noframes template "
     "textarea select option button foreignObject math"
 )
-"""Elements that take along what is in them; of all others that are not allowed, the text stays."""
+"""Elements that are removed with their content; others that are not allowed leave their text."""
 _OF_ALL = _set(
     "align bgcolor border cellpadding cellspacing class color colspan controls dir headers "
     "height hidden id lang open reversed role rowspan scope span "
@@ -54,17 +54,17 @@ _LOADS = frozenset({"url", "src", "image", "image-set", "cross-fade", "element",
 
 
 class Sanitizer:
-    """Keeps text, tables, style, SVG, and images and sounds as data; nothing that acts or loads.
+    """Keeps text, tables, style, SVG, and embedded images and sounds; nothing that acts or loads.
 
-    It is ammonia, which parses as browsers do (html5ever) and keeps only what is on a list.
+    Uses ammonia, which parses as browsers do (html5ever) and keeps only what is on an allow-list.
     """
 
     def __init__(self) -> None:
         self.dropped = 0
-        """How much was left out that could have run, sent or loaded something."""
+        """How many parts were removed that could have run, sent, or loaded something."""
 
     def clean(self, markup: str) -> str:
-        """Return a piece of HTML in which all elements are closed."""
+        """Sanitize a fragment of HTML; all its elements are closed."""
         kept = _STYLE.sub(self._style, self._cleaner.clean(markup))
         self.dropped += (_active(markup) - _active(kept)).total()
         return kept
@@ -87,7 +87,7 @@ class Sanitizer:
         )
 
     def _attribute(self, tag: str, name: str, value: str) -> str | None:
-        """Return what stays of an attribute that is on the list."""
+        """Return the safe value of an allowed attribute, or None to remove it."""
         if name == "style" or (tag in _SVG and "(" in value):
             return self._css(value)
         if name not in {"href", "xlink:href", "src"}:
@@ -101,28 +101,28 @@ class Sanitizer:
         return value if stays else None
 
     def _style(self, match: re.Match[str]) -> str:
-        """Let a style sheet reach no further than what it stands in."""
-        css = self._css(match[2]).replace("</", "<\\/")  # A string in it could end the element.
+        """Limit a style sheet to the element that contains it."""
+        css = self._css(match[2]).replace("</", "<\\/")  # A CSS string could close the element.
         return f"{match[1]}@scope{{{css}}}{match[3]}"
 
     def _css(self, css: str) -> str:
-        """Take out of a style sheet, or of declarations, what would load something."""
+        """Remove whatever would load something from a style sheet or from declarations."""
         tinycss2 = require("tinycss2", "share")
         nodes = tinycss2.parse_component_value_list(css)
         try:
             whole = tinycss2.serialize(nodes)
             kept = tinycss2.serialize(list(_unloading(nodes)))
-        except RecursionError:  # Braces in braces, which style nothing.
+        except RecursionError:  # Nested too deeply to be a real style sheet.
             whole, kept = css, ""
         self.dropped += kept != whole
         return kept
 
 
 def _unloading(nodes: Iterable[Any]) -> Iterator[Any]:
-    """Pass on the parts of CSS that load nothing from elsewhere."""
+    """Yield the parts of CSS that load nothing."""
     in_import = False
     for node in nodes:
-        if node.type == "error":  # A brace too many would end what is around it.
+        if node.type == "error":  # An unmatched brace would close `@scope`.
             continue
         if node.type == "at-keyword" and node.lower_value in {"import", "namespace"}:
             in_import = True
@@ -148,7 +148,7 @@ def _is_local(address: str) -> bool:
 
 
 def _active(markup: str) -> Counter[str]:
-    """Count what could act, as far as Python's parser sees it; only a person is told of it."""
+    """Count what could act, as far as Python's parser sees it; used only to inform the user."""
     parts = _ActiveParts()
     parts.feed(markup)
     return parts.counted

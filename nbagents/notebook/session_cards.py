@@ -101,7 +101,7 @@ class Card(Shown):
 
     @property
     def _shown(self) -> tuple[list[str], list[Row]]:
-        """Title and facts, and rows, with nothing in them that acts or hides."""
+        """Title and facts, and rows, ready to be displayed."""
         rows = [Row(*map(shown, row)) for row in self.rows]
         return [shown(text) for text in (self.title, *self.facts)], rows
 

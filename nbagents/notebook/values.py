@@ -26,7 +26,7 @@ _SHORT_VALUE = 60
 
 
 class QuestionText(NamedTuple):
-    """What a person reads of a question, with nothing invisible in it."""
+    """The text of a question as it is displayed, with invisible characters made visible."""
 
     asker: str
     prompt: str
@@ -36,7 +36,7 @@ class QuestionText(NamedTuple):
 
     @classmethod
     def of(cls, asker: str, prompt: str, reason: str, details: Any) -> QuestionText:
-        """Make it from what was asked, as the log has it."""
+        """Build it from the recorded question."""
         words = map(visible, (asker, prompt, reason))
         if isinstance(details, str):
             return cls(*words, visible(details))

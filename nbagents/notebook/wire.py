@@ -124,7 +124,7 @@ class QuestionRow:
     schema: dict[str, Any]
     """JSON Schema of the answer."""
     details: str = ""
-    """As JSON, with escapes for what cannot be seen."""
+    """JSON text with escapes for invisible characters."""
 
 
 @dataclass(frozen=True, slots=True)

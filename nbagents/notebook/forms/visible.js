@@ -1,4 +1,4 @@
-// What cannot be seen, written as its code: the page's half of nbagents/untrusted.py.
+// Invisible characters as code points: the page's half of nbagents/untrusted.py.
 
 const UNSEEN =
   "\\0-\\x08\\x0b-\\x1f\\x7f-\\x9f\\xad\\u034f\\u061c\\u115f\\u1160\\u17b4\\u17b5\\u180b-\\u180f\\u200b-\\u200f" +
@@ -7,12 +7,12 @@ const UNSEEN =
   "\\u{e0000}-\\u{e0fff}\\u{f0000}-\\u{10ffff}";
 const HIDDEN = new RegExp(`[${UNSEEN}]`, "gu");
 const INEXACT = new RegExp(`[${UNSEEN}\\xa0\\u1680\\u2000-\\u200a\\u202f\\u205f\\u3000]`, "gu");
-// Arabic to Sinhala, Myanmar, Khmer and Mongolian: scripts whose words are spelled with joiners.
+// Arabic through Sinhala, Myanmar, Khmer, and Mongolian: scripts whose spelling uses joiners.
 const JOINING = /[\u0600-\u08ff\u0900-\u0dff\u1000-\u109f\u1780-\u18af]/u;
 const SYMBOL = /(?![\0-\x7f])[\p{So}\p{Sk}\p{Sm}]/u;
 const IDEOGRAPH = /[\u3400-\u9fff\uf900-\ufaff\u{20000}-\u{3ffff}]/u;
 
-/* Tell whether an invisible character is a part of how its neighbors are written. */
+/* Tell whether an invisible character belongs to the spelling of its neighbors. */
 function belongs(char, before, after) {
   if ("\u200c\u200d".includes(char) && JOINING.test(before) && JOINING.test(after)) return true;
   if (char === "\u200d") return (before === "\ufe0f" || SYMBOL.test(before)) && SYMBOL.test(after);
@@ -23,7 +23,7 @@ function belongs(char, before, after) {
   return /[\u{e0100}-\u{e01ef}]/u.test(char) && IDEOGRAPH.test(before);
 }
 
-/* Write each invisible or bidirectional character as its code in quotes: U+202E. */
+/* Replace each invisible or bidirectional character by its code point in quotes, as in U+202E. */
 function visible(text) {
   return text.replaceAll("\r\n", "\n").replace(HIDDEN, (char, at, whole) => {
     const before = [...whole.slice(Math.max(0, at - 2), at)].at(-1) ?? "";
@@ -33,7 +33,7 @@ function visible(text) {
   });
 }
 
-/* Write JSON with an escape for each character that cannot be seen, or told from another. */
+/* Escape each character of JSON text that is invisible or looks like another kind of space. */
 function exact(json) {
   return json.replace(INEXACT, (char) =>
     [...Array(char.length).keys()].map((i) => `\\u${char.charCodeAt(i).toString(16).padStart(4, "0")}`).join(""),
