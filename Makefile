@@ -56,7 +56,8 @@ fresh: labextension/node_modules/.ready
 	  || { echo "$$each was old. It is built anew: commit it."; exit 1; }; done
 	@tar -cf - -C .cache/assets $(ASSETS) | tar -xf -
 
-bench: .venv/.test  ## measure, and write docs/benchmarks.md
+bench: .venv/.test labextension/node_modules/.ready  ## measure, and write docs/benchmarks.md
+	@.ci/system chromium
 	$(PYTHON) -m benchmarks --write
 
 clean:  ## remove all that these commands made here
@@ -81,7 +82,7 @@ $(PYTHON):
 
 # The name of the extension's files changes whenever it does.
 .venv/.lab: $(PYTHON) pyproject.toml nbagents/labextension/package.json
-	$(PIP) install --editable ".[local]" --group lab
+	$(PIP) install --editable ".[all]" --group lab
 	@touch $@
 
 .venv/.test: $(PYTHON) pyproject.toml nbagents/labextension/package.json

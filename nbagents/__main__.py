@@ -24,6 +24,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         "model", nargs="?", default=DEFAULT, help=f"{', '.join(KNOWN)} (default: {DEFAULT})"
     )
     local.set_defaults(run=_local)
+    doctor = commands.add_parser("doctor", help="say what works here, and what is missing")
+    doctor.set_defaults(run=_doctor)
     shared = commands.add_parser("share", help="write a notebook as one page, without keys")
     shared.add_argument("notebook", metavar="NOTEBOOK", help="the .ipynb file, as it is saved")
     shared.add_argument("--to", metavar="DIR/PATH", help="a folder, or a folder and a name")
@@ -53,6 +55,12 @@ def _local(options: argparse.Namespace) -> None:
     check_runtime()
     show = bar(sys.stdout) if sys.stdout.isatty() else lines(sys.stdout)
     sys.stdout.write(f"{fetch(options.model, show)}\n")
+
+
+def _doctor(_options: argparse.Namespace) -> None:
+    from nbagents.notebook.doctor import report
+
+    sys.stdout.write(f"{report()}\n")
 
 
 def _share(options: argparse.Namespace) -> None:

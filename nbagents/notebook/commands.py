@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import importlib.metadata
-import importlib.util
 import os
-import platform
 import shlex
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from IPython.core.interactiveshell import InteractiveShell
 
-import nbagents
 from nbagents.errors import UserError, unknown_name
-from nbagents.models.registry import VENDORS, default_model, resolve_model
+from nbagents.models.registry import default_model, resolve_model
 from nbagents.notebook.cards import Table
+from nbagents.notebook.doctor import report, sessions_place
 from nbagents.notebook.session_cards import from_here
 from nbagents.replay import play_everywhere
-from nbagents.sessions.address import default_store, store_from
-from nbagents.topology import LayoutUnavailable
-from nbagents.topology.layout import graphviz_program
+from nbagents.sessions.address import store_from
 
 __all__ = ["COMMANDS", "run"]
 
@@ -43,7 +37,6 @@ _HELP = (
     ("%ask?  %%agent?  %%graph?  %session?", "all the options"),
 )
 _SETTINGS = {"model": "NAME", "sessions": "file:DIR | s3://BUCKET/PREFIX | memory:"}
-_PACKAGES = {"openai": "openai", "anthropic": "anthropic", "bedrock": "boto3", "local": "xllamacpp"}
 
 
 def run(shell: InteractiveShell, line: str) -> object:
@@ -61,49 +54,7 @@ def _help(_shell: InteractiveShell, _rest: str) -> Table:
 
 
 def _doctor(shell: InteractiveShell, _rest: str) -> Table:
-    chosen = default_model()
-    kernel = getattr(shell, "kernel", None)
-    rows = [
-        ("nbagents", nbagents.__version__),
-        ("Python", platform.python_version()),
-        ("IPython", importlib.metadata.version("ipython")),
-        ("kernel", f"ipykernel {importlib.metadata.version('ipykernel')}" if kernel else "none"),
-        ("model", f"{chosen.name} ({chosen.reason})"),
-    ]
-    for prefix, vendor in VENDORS.items():
-        there = importlib.util.find_spec(_PACKAGES[prefix]) is not None
-        told = "ready" if there else f'missing: pip install "jupyter-nbagents[{prefix}]"'
-        if there and vendor.key:
-            told = f"{vendor.key} is {'set' if os.environ.get(vendor.key) else 'not set'}"
-        rows.append((prefix, told))
-    rows.append(("local weights", _local_weights()))
-    rows.append(("questions", _questions(kernel)))
-    rows.append(("sessions", "{} ({})".format(*_sessions())))
-    rows.append(("pictures", _pictures()))
-    return Table("", ("", ""), rows)
-
-
-def _local_weights() -> str:
-    from nbagents.providers.local import available
-
-    there = available()
-    return ", ".join(there) if there else "none: fetch them with %nbagents local"
-
-
-def _questions(kernel: Any) -> str:
-    if kernel is None:
-        return "asked line by line, in the terminal"
-    request = kernel.get_parent("shell") or {}
-    if request.get("content", {}).get("allow_stdin", True):
-        return "asked in a form under the cell"
-    return "nobody can answer here: prepare answers, or resume the run"
-
-
-def _pictures() -> str:
-    try:
-        return f"laid out by {Path(graphviz_program()).name}"
-    except LayoutUnavailable as error:
-        return str(error)
+    return report(getattr(shell, "kernel", None))
 
 
 def _config(shell: InteractiveShell, rest: str) -> Table:
@@ -123,19 +74,10 @@ def _config(shell: InteractiveShell, rest: str) -> Table:
         if name == "sessions":
             moved = shell.magics_manager.registry["SessionMagics"].move()
     chosen = default_model()
-    rows = [("model", chosen.name, chosen.reason), ("sessions", *_sessions())]
+    rows = [("model", chosen.name, chosen.reason), ("sessions", *sessions_place())]
     if moved:
         rows.append(moved)
     return Table("", ("setting", "value", "because"), rows)
-
-
-def _sessions() -> tuple[str, str]:
-    """Say where sessions are kept, and why there."""
-    named = os.environ.get("NBAGENTS_SESSIONS")
-    if named:
-        return named, "NBAGENTS_SESSIONS is set"
-    folder = Path(default_store().where("any")).parents[1]
-    return f"file:{from_here(str(folder))}", "NBAGENTS_SESSIONS is not set"
 
 
 def _local(shell: InteractiveShell, rest: str) -> None:

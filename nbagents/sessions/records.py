@@ -155,7 +155,7 @@ def _read_one_by_one(
 
 
 def _why(record: bytes, number: int, error: ValueError) -> str:
-    upgrade = "Upgrade nbagents to read it: pip install -U jupyter-nbagents."
+    upgrade = "Upgrade nbagents to read it."
     before = "What stands before it can be read."
     try:
         known: Any = from_json(record)

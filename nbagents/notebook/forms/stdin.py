@@ -14,8 +14,6 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import zmq
-
 from nbagents._portal import in_thread
 from nbagents.errors import UserError
 from nbagents.notebook.forms.fields import LARGEST_FILE, Field, assemble, explain
@@ -70,6 +68,7 @@ def ask_kernel(kernel: Any) -> Ask:
 
     Unlike `input()` it leaves the loop running, and can be stopped.
     """
+    import zmq  # It comes with the kernel: a terminal has none.
 
     async def ask(prompt: str, secret: bool) -> str:
         session, socket = kernel.session, kernel.stdin_socket

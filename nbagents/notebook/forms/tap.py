@@ -13,8 +13,6 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import zmq
-
 from nbagents._portal import portal
 
 __all__ = ["Tap"]
@@ -57,6 +55,8 @@ class Tap:
 
     def _read(self) -> None:
         """Read what has arrived; other messages are queued."""
+        import zmq  # It comes with the kernel: a terminal has none.
+
         self._stream.flush(zmq.POLLIN)
 
     def listen(self, comm_id: str, handler: Handler) -> None:
