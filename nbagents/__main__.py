@@ -77,8 +77,8 @@ def _replay(options: argparse.Namespace) -> int:
     if not options.check:
         written = write(replayed, options.notebook, options.to)
         sys.stdout.write(clean(f"Wrote {written}\n"))
-    for difference in replayed.differences:
-        sys.stderr.write(clean(f"{difference}\n"))
+    for line in (*replayed.differences, replayed.hint):
+        sys.stderr.write(clean(f"{line}\n") if line else "")
     if not replayed.differences:
         sys.stdout.write("All outputs are as they were.\n")
     return 1 if replayed.differences else 0

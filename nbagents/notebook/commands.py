@@ -14,7 +14,6 @@ from nbagents.models.registry import default_model, resolve_model
 from nbagents.notebook.cards import Table
 from nbagents.notebook.doctor import report, sessions_place
 from nbagents.notebook.session_cards import from_here
-from nbagents.replay import play_everywhere
 from nbagents.sessions.address import store_from
 
 __all__ = ["COMMANDS", "run"]
@@ -105,7 +104,7 @@ def _replay(shell: InteractiveShell, rest: str) -> Table:
     if replaying.held:
         return Table("", ("", ""), [("replay", "the whole notebook is replayed: it stays so")])
     if paths == ["off"]:
-        play_everywhere(None)
+        replaying.end()
         rows = [("replay", "off: models are asked again, and tools run")]
     else:
         path = Path(paths[0]) if paths else open_notebook()

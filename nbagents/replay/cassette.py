@@ -135,7 +135,8 @@ class Cassette:
         self._asked: list[_Asked] = []
         self._messages: dict[tuple[str, str], _Tape[Message | RunFailed | RecordedStop]] = {}
         """By the path of a run, or else the name of its agent, and the request."""
-        self._calls: dict[tuple[str, str, bytes], _Tape[Played]] = {}
+        self._calls: dict[tuple[str, str, bytes], _Tape[Played | None]] = {}
+        """By agent, tool and arguments; None where the tool is to be run."""
         self._places: dict[tuple[str, int], int] = {}
         """Where each call lies among those like it."""
         self._answers: dict[tuple[str, str], _Tape[InputReceived | None]] = {}
@@ -143,8 +144,11 @@ class Cassette:
         """How far each run has been taken in: it may be saved again where it went on."""
         self._models: dict[str, tuple[str | None, str | None]] = {}
 
-    def add(self, events: Sequence[DurableEvent], place: str) -> None:
-        """Take in a tree of runs; `place` tells a person where it is saved, such as `cell 3`."""
+    def add(self, events: Sequence[DurableEvent], place: str, *, run_tools: bool = False) -> None:
+        """Take in a tree of runs; `place` tells a person where it is saved, such as `cell 3`.
+
+        With `run_tools`, the tools that these runs have called are run and not replayed.
+        """
         names, paths = _names(events)
         known = self._told.get(events[0].run_id, 0)
         self._told[events[0].run_id] = max(event.seq for event in events)
@@ -159,6 +163,8 @@ class Cassette:
             name = names.get(event.run_id, "")
             if isinstance(event, RunStarted):
                 self._models[name] = event.model, event.note
+            elif isinstance(event, RunFailed) and event.error == ReplayMiss.__name__:
+                continue  # A replay had no answer here: that is not what a model said.
             elif isinstance(event, (MessageFinished, RunFailed, RunCancelled)) and event.request:
                 self._asked.append(_Asked(name, event.request, place))
                 for who in (paths.get(event.run_id, ""), name):
@@ -174,7 +180,7 @@ class Cassette:
             takes = self._calls.setdefault(key, _Tape()).takes
             # What had waited in one cell may have ended in another.
             at = self._places.setdefault((played.run_id, played.begun), len(takes))
-            takes[at : at + 1] = [played]
+            takes[at : at + 1] = [None if run_tools and played.stopped is None else played]
 
     def model(self, name: str) -> tuple[str | None, str | None]:
         """Return which model had answered in the place of this agent, and the note on it."""

@@ -12,8 +12,13 @@ from nbagents.sessions.file import FileStore
 from nbagents.sessions.memory import MemoryStore
 from nbagents.sessions.s3 import S3Store
 
-__all__ = ["default_store", "store_from"]
+__all__ = ["SCRATCH", "default_store", "scratch_store", "store_from"]
 
+SCRATCH = "NBAGENTS_REPLAY_SESSIONS"
+"""The environment variable that names the folder for all sessions of a replay.
+
+Other kernels and programs that a replayed notebook starts inherit it: they work in the same sessions.
+"""
 _PLACE = "file:.nbagents/sessions"
 _FORMS = {"file": "file:DIR", "s3": "s3://BUCKET/PREFIX", "memory": "memory:"}
 
@@ -43,11 +48,19 @@ def default_store() -> SessionStore:
     """Return where sessions are kept: as `NBAGENTS_SESSIONS` says, else in `.nbagents/sessions`.
 
     A folder that is named from where the process is stays what it was when it was first used: a
-    `%cd` begins no other one. In a replay they are kept in memory.
+    `%cd` begins no other one. In a replay they are kept apart, as `scratch_store` says.
     """
-    if playing():
-        return _opened("memory:")
-    return _opened(os.environ.get("NBAGENTS_SESSIONS") or _PLACE)
+    return scratch_store() or _opened(os.environ.get("NBAGENTS_SESSIONS") or _PLACE)
+
+
+def scratch_store() -> SessionStore | None:
+    """Return where a replay keeps all sessions, whatever their store; None when this is no replay.
+
+    It is the folder that `NBAGENTS_REPLAY_SESSIONS` names, else memory.
+    """
+    if folder := os.environ.get(SCRATCH):
+        return _opened(f"file:{folder}")
+    return _opened("memory:") if playing() else None
 
 
 @cache

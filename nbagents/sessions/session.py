@@ -15,8 +15,7 @@ from nbagents.limits import Limits
 from nbagents.messages import Message, Usage
 from nbagents.questions import Answers
 from nbagents.record import Journal, check_answers
-from nbagents.replay import playing
-from nbagents.sessions.address import default_store
+from nbagents.sessions.address import default_store, scratch_store
 from nbagents.sessions.base import SessionStore, check_session_id
 from nbagents.sessions.diff import Diff
 from nbagents.sessions.file import FileStore
@@ -72,12 +71,12 @@ class Session:
     ) -> None:
         """Name a session; nothing is read or written yet.
 
-        Without a `store` it lies where `NBAGENTS_SESSIONS` says, else in `.nbagents/sessions`; in
-        a replay in memory, whatever the store.
+        Without a `store` it is kept where `NBAGENTS_SESSIONS` says, else in `.nbagents/sessions`.
+        A replay keeps all sessions in a folder of its own, whatever their store.
         `redact` may change events before they are stored. Raises `UserError` for an unfit id.
         """
         self.id = check_session_id(id)
-        self.store = default_store() if store is None or playing() else store
+        self.store = scratch_store() or (default_store() if store is None else store)
         self.note = ""
         """What was wrong in the store, and was mended."""
         self._redact = redact

@@ -295,3 +295,119 @@ def test_a_replayed_notebook_cannot_end_its_own_replay(tmp_path: Path):
     ]
     _run(path, cells)
     assert replay(path).differences == ()
+
+
+BOOKED = """
+%load_ext nbagents
+from nbagents import Agent, Say, ScriptedModel, tool
+booked = ["Lee"]
+
+@tool
+def book(name: str) -> str:
+    "Book a table."
+    booked.append(name)
+    return "Booked."
+
+def script(request):
+    last = request.messages[-1].parts[0]
+    return "Done." if last.type == "tool_result" else Say(calls=[("book", {"name": "Ada"})])
+
+clerk = Agent("clerk", model=ScriptedModel(script, repeat=True), tools=[book])
+"""
+
+
+def test_where_a_tool_changed_what_a_cell_shows_the_message_names_the_tool_and_the_way(
+    tmp_path: Path,
+):
+    path = tmp_path / "booked.ipynb"
+    _run(path, [BOOKED, "print(booked)", "%ask clerk Book for Ada.", "print(booked)"])
+    failed = _terminal("replay", "--check", path)
+    assert failed.returncode == 1
+    assert failed.stderr == (
+        "cell 4 (print(booked)): \"['Lee', 'Ada']\" became \"['Lee']\"\n"
+        "The replay did not run these tools: book. If a difference comes from what they change, use "
+        "--run-tools, or give the cell that calls them the tag run-tools.\n"
+    )
+    assert replay(path, run_tools=True).differences == ()
+    _change(path, "print(booked)", "print(booked, 1)")
+    differences = replay(path, run_tools=True).differences
+    assert [difference.split(" ")[1] for difference in differences] == ["2", "4"]
+
+
+def test_a_difference_before_any_tool_was_called_is_not_blamed_on_tools(tmp_path: Path):
+    path = tmp_path / "booked.ipynb"
+    _run(path, [BOOKED, "print(booked)", "%ask clerk Book for Ada."])
+    _change(path, "print(booked)", "print(booked, 1)")
+    replayed = replay(path)
+    assert [difference.split(" ")[1] for difference in replayed.differences] == ["2"]
+    assert replayed.hint == ""
+
+
+def test_the_tools_of_a_cell_with_the_tag_run_in_a_replay(tmp_path: Path):
+    path = tmp_path / "booked.ipynb"
+    _run(path, [BOOKED, "%ask clerk Book for Ada.", "%ask clerk Book again for Ada.", "booked"])
+    made = nbformat.read(path, as_version=4)
+    made.cells[1].metadata.tags = ["run-tools"]
+    nbformat.write(made, path)
+    replayed = replay(path)
+    assert replayed.notebook.cells[-1].outputs[0].data["text/plain"] == "['Lee', 'Ada']"
+    assert "did not run these tools: book." in replayed.hint
+    made.cells[2].metadata.tags = ["run-tools"]
+    nbformat.write(made, path)
+    assert replay(path).differences == ()
+
+
+OTHER = """
+import subprocess, sys
+OTHER_CODE = '''
+from nbagents import Agent, FileStore, ScriptedModel, Session
+Agent("other", model=ScriptedModel("Hello from outside."))("go", session="both")
+own = Session("own", store=FileStore("own"))
+Agent("other", model=ScriptedModel("Hello from outside."))("go", session=own)
+'''
+subprocess.run([sys.executable, "-c", OTHER_CODE], check=True)
+from nbagents import FileStore, Session
+len((await Session("both").load()).events), len((await Session("own", store=FileStore("own")).load()).events)
+"""
+
+
+def test_another_process_works_in_the_sessions_of_the_replay_and_in_no_real_one(tmp_path: Path):
+    path = tmp_path / "two.ipynb"
+    _run(path, [*CELLS[:3], OTHER])
+    real = sorted(tmp_path.rglob("log.jsonl"))
+    before = [log.read_bytes() for log in real]
+    assert len(real) == 2
+    assert replay(path).differences == ()
+    assert [log.read_bytes() for log in real] == before
+
+
+def test_a_miss_that_was_saved_is_a_miss_again_whatever_its_words(notebook: Path):
+    made = nbformat.read(notebook, as_version=4)
+    cells = [cell.source for cell in made.cells]
+    cells += [f"%nbagents replay {notebook}", "%ask guide How is it in Oslo?", "2 + 2"]
+    path = notebook.with_name("miss.ipynb")
+    saved = [v4.new_code_cell(source) for source in cells]
+    saved[-2].metadata.tags = ["raises-exception"]
+    client = NotebookClient(
+        v4.new_notebook(cells=saved), resources={"metadata": {"path": str(path.parent)}}
+    )
+    done = client.execute(env={**child_environment(), "ASK": "1"})
+    assert done.cells[-2].outputs[-1].ename == "ReplayMiss"
+    done.cells[-2].outputs[-1].evalue = "What an older version said."
+    nbformat.write(done, path)
+    assert replay(path).differences == ()
+
+
+def test_the_sessions_of_a_replay_end_with_it(kernel: Kernel, notebook: Path):
+    show = "from nbagents.sessions.address import default_store; default_store().where('a')"
+    assert kernel.execute("%load_ext nbagents").error is None
+    before = kernel.execute(show).text
+    assert kernel.execute(f"%nbagents replay {notebook}").error is None
+    during = kernel.execute(show).text
+    assert Path(during.strip("'")).parents[1].is_dir()
+    assert kernel.execute(f"%nbagents replay {notebook}").error is None
+    again = kernel.execute(show).text
+    assert kernel.execute("%nbagents replay off").error is None
+    assert kernel.execute(show).text == before
+    assert len({before, during, again}) == 3
+    assert not any(Path(place.strip("'")).parents[1].exists() for place in (during, again))
