@@ -4,7 +4,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help lab tour check static fast test assets fresh bench clean
+.PHONY: help lab tour check static fast test assets fresh bench newcomer extras clean
 
 PYTHON := .venv/bin/python
 PIP := $(PYTHON) -m pip --disable-pip-version-check --no-input
@@ -15,6 +15,9 @@ ASSETS := nbagents/labextension nbagents/notebook/static labextension/src/wire.t
   labextension/src/wire.schema.json labextension/yarn.lock
 KERNELS := $(patsubst tests/kernels/%.txt,.cache/kernels/%/.ready,$(wildcard tests/kernels/*.txt))
 OLDEST := .cache/oldest/.ready
+# What a newcomer has: a clone, and for each extra an environment with it alone.
+NEWCOMER := .cache/newcomer
+EXTRAS := $(filter-out all,$(shell sed -n '/^\[project.optional/,/^$$/s/^\([a-z0-9]*\) = .*/\1/p' pyproject.toml))
 
 help:  ## list the commands
 	@sed -n 's/^\([a-z]*\):.*  ## /make \1\t/p' Makefile | expand -t 12
@@ -34,11 +37,12 @@ check: .venv/.test  ## the quick loop: format, lint, types, floors and the fast 
 	@$(MAKE) --no-print-directory --jobs=2 static fast
 
 test: .venv/.test $(KERNELS) $(OLDEST)  ## prove everything: real kernels, a real browser, a real model
-	@$(MAKE) --no-print-directory static fresh
+	@$(MAKE) --no-print-directory static fresh newcomer
 	@.ci/system libgomp1 chromium
 	$(PYTHON) -m nbagents local smollm2-135m
 	$(PYTHON) -m nbagents local
 	$(PYTHON) -m pytest
+	@$(MAKE) --no-print-directory --directory=$(NEWCOMER)/clone bench BENCH="--pairs 1"
 
 assets: labextension/node_modules/.ready  ## rebuild the JupyterLab extension, which is committed
 	$(PYTHON) labextension/schema.py
@@ -58,7 +62,7 @@ fresh: labextension/node_modules/.ready
 
 bench: .venv/.test labextension/node_modules/.ready  ## measure, and write docs/benchmarks.md
 	@.ci/system chromium
-	$(PYTHON) -m benchmarks --write
+	$(PYTHON) -m benchmarks --write $(BENCH)
 
 clean:  ## remove all that these commands made here
 	rm -rf .venv .cache build dist labextension/node_modules labextension/lib .pytest_cache .ruff_cache .import_linter_cache
@@ -71,7 +75,7 @@ static: .venv/.test
 
 # The models' contract speaks to real servers for half a minute; `make test` has it.
 fast: .venv/.test
-	$(PYTHON) -m pytest -m "not kernel and not browser and not local_model" --ignore=tests/contract
+	$(PYTHON) -m pytest -m "not kernel and not browser and not local_model and not newcomer" --ignore=tests/contract
 
 # Jupyter Server refuses to run as root, which is who one is in a container, unless told.
 ALLOW_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
@@ -99,6 +103,24 @@ $(PYTHON):
 $(OLDEST): tests/browser/oldest.txt pyproject.toml nbagents/labextension/package.json $(PYTHON)
 	$(PYTHON) -m venv --clear --without-pip $(@D)
 	$(PIP) --python $(@D)/bin/python install --editable ".[openai]" --requirement $<
+	@touch $@
+
+# Set up as the README says, from a copy of this folder that brings nothing along. It is made anew each
+# time: what is tested is what a first time needs.
+newcomer: $(PYTHON)
+	@rm -rf $(NEWCOMER) && mkdir -p $(NEWCOMER)/clone
+	@git ls-files -z --cached --others --exclude-standard | xargs -0 ls -d 2>/dev/null \
+	  | tar -cf - -T - | tar -xf - -C $(NEWCOMER)/clone
+	@$(MAKE) --no-print-directory --directory=$(NEWCOMER)/clone .venv/.lab
+	$(PIP) wheel --no-deps --wheel-dir $(NEWCOMER)/dist $(NEWCOMER)/clone
+	@$(MAKE) --no-print-directory --jobs=2 extras
+
+extras: $(patsubst %,$(NEWCOMER)/%/.ready,core $(EXTRAS))
+
+$(NEWCOMER)/%/.ready:
+	$(PYTHON) -m venv --without-pip $(@D)
+	$(PIP) --python $(@D)/bin/python install --quiet \
+	  "$$(echo $(NEWCOMER)/dist/*.whl)$(if $(filter-out core,$*),[$*])"
 	@touch $@
 
 labextension/node_modules/.ready: labextension/package.json labextension/yarn.lock | .venv/.test

@@ -10,10 +10,11 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 from benchmarks.cases import Case, cases
+from benchmarks.parts import Rows, measured
 from benchmarks.pause import longest_pause
 from benchmarks.sessions import rows_of_sessions
 from benchmarks.teams import rows_of_teams
@@ -56,7 +57,7 @@ async def sample(case: Case, one: Callable[[], Awaitable[object]]) -> tuple[floa
     return (time.process_time() - before) / case.repeat, 0.0
 
 
-async def measure(case: Case, pairs: int) -> list[list[str]]:
+async def measure(case: Case, pairs: int) -> Rows:
     await case.by_hand()
     await case.ours()
     taken = [
@@ -101,47 +102,54 @@ def measure_import(pairs: int) -> list[str]:
     ]
 
 
-def table(rows: list[list[str]]) -> str:
+def table(rows: Rows) -> str:
     columns = ["", "by hand", "nbagents", "share", "goal"]
     lines = [columns, ["---", "---:", "---:", "---:", "---:"], *rows]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
-async def main(pairs: int, only: str) -> list[list[str]]:
+async def rows_of_cases(port: int, pairs: int, only: str) -> AsyncIterator[list[str]]:
+    for case in cases(port):
+        if only in case.name:
+            for row in await measure(case, pairs):
+                yield row
+
+
+async def rows_of_import(pairs: int) -> AsyncIterator[list[str]]:
+    yield measure_import(pairs)
+
+
+async def main(pairs: int, only: str) -> tuple[Rows, list[str]]:
     server = subprocess.Popen(  # noqa: ASYNC220 - nothing else runs yet
         [sys.executable, "-m", "benchmarks.server"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
     )
-    rows: list[list[str]] = []
     try:
         port = int(server.stdout.readline())
-        for case in cases(port):
-            if only in case.name:
-                rows.extend(await measure(case, pairs))
-                print(*rows[-1], sep=" | ", file=sys.stderr)
-        if only in "teams":
-            rows.extend(await rows_of_teams(port, pairs))
-        if only in "sessions":
-            rows.extend(await rows_of_sessions(pairs))
-        if only in "viewer":
-            rows.extend(await rows_of_viewer(pairs))
+        parts = {
+            "teams": rows_of_teams(port, pairs),
+            "sessions": rows_of_sessions(pairs),
+            "viewer": rows_of_viewer(pairs),
+            "import": rows_of_import(pairs),
+        }
+        wanted = {name: part for name, part in parts.items() if only in name}
+        return await measured({"cases": rows_of_cases(port, pairs, only), **wanted})
     finally:
         server.communicate()
-    return rows
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pairs", type=int, default=7, help="pairs of samples for each case")
-    parser.add_argument("--only", default="", help="only cases whose name holds this")
+    parser.add_argument("--only", default="", help="only cases and parts whose name holds this")
     parser.add_argument("--write", action="store_true", help=f"write {PAGE.name}")
     options = parser.parse_args()
-    rows = asyncio.run(main(options.pairs, options.only))
-    if not options.only:
-        rows.append(measure_import(options.pairs))
+    rows, failed = asyncio.run(main(options.pairs, options.only))
     print(table(rows))
     if options.write:
         PAGE.parent.mkdir(exist_ok=True)
         PAGE.write_text(INTRO + table(rows))
+    if failed:
+        sys.exit(f"Not measured, as the traceback above says: {', '.join(failed)}.")

@@ -9,7 +9,7 @@ import os
 import statistics
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -224,13 +224,12 @@ async def of_pauses(folder: Path, pairs: int) -> list[list[str]]:
     return rows
 
 
-async def rows_of_sessions(pairs: int) -> list[list[str]]:
+async def rows_of_sessions(pairs: int) -> AsyncIterator[list[str]]:
     """Measure all of it."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        return [
-            *await of_appending(folder, pairs),
-            await of_restoring(folder, pairs),
-            *await of_requests(),
-            *await of_pauses(folder, pairs),
-        ]
+        for one in await of_appending(folder, pairs):
+            yield one
+        yield await of_restoring(folder, pairs)
+        for one in [*await of_requests(), *await of_pauses(folder, pairs)]:
+            yield one

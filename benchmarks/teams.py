@@ -7,7 +7,7 @@ import gc
 import json
 import statistics
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from itertools import pairwise
 
 from IPython.core.displaypub import DisplayPublisher
@@ -138,9 +138,9 @@ async def of_picture(work: Work, pairs: int) -> list[str]:
     return [name, f"{without * 1e3:.0f} ms", f"{with_it * 1e3:.0f} ms", f"{share:.2f}", "1.05"]
 
 
-async def rows_of_teams(port: int, pairs: int) -> list[list[str]]:
+async def rows_of_teams(port: int, pairs: int) -> AsyncIterator[list[str]]:
     """Measure all of it."""
-    rows = await of_nodes(pairs)
-    rows.append(await of_picture(Work(port), pairs))
-    rows.append(await of_building(pairs))
-    return rows
+    for one in await of_nodes(pairs):
+        yield one
+    yield await of_picture(Work(port), pairs)
+    yield await of_building(pairs)

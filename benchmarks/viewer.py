@@ -6,6 +6,7 @@ import asyncio
 import json
 import statistics
 import tempfile
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -136,14 +137,12 @@ async def of_following(browser: Browser, pairs: int, folder: Path) -> list[list[
     ]
 
 
-async def rows_of_viewer(pairs: int) -> list[list[str]]:
+async def rows_of_viewer(pairs: int) -> AsyncIterator[list[str]]:
     """Measure all of it."""
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=chromium_path(), args=FLAGS)
+        yield await of_opening(browser, pairs)
         with tempfile.TemporaryDirectory() as name:
-            rows = [
-                await of_opening(browser, pairs),
-                *await of_following(browser, pairs, Path(name)),
-            ]
+            for one in await of_following(browser, pairs, Path(name)):
+                yield one
         await browser.close()
-    return rows

@@ -83,7 +83,7 @@ def begin(path: str | Path, *, run_tools: bool = False) -> int:
 
 def end() -> None:
     """Ask models again in this process, and remove the sessions of the replay."""
-    play(None)
+    play_everywhere(None)
     while _folders:
         os.environ.pop(SCRATCH, None)
         _folders.pop().cleanup()

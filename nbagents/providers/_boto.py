@@ -161,12 +161,12 @@ def _tell_reader(connection: Any) -> None:
 
 def _nbagents_error(error: BaseException) -> BaseException:
     """Turn what boto3 or the network below it raised into an error of ours."""
+    if isinstance(error, NbAgentsError):  # Perhaps that boto3 is missing.
+        return error
     from urllib3.exceptions import HTTPError
 
     exceptions = require("botocore.exceptions", "bedrock")
     parser_error = require("botocore.eventstream", "bedrock").ParserError
-    if isinstance(error, NbAgentsError):
-        return error
     if isinstance(error, exceptions.ClientError):
         return _refusal(cast("Any", error).response)
     broken = (exceptions.HTTPClientError, exceptions.ConnectionError, HTTPError, parser_error)

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from weakref import WeakValueDictionary
 
 from nbagents._portal import background_loop, in_loop
-from nbagents.errors import SessionCorrupt, SessionError
+from nbagents.errors import SessionCorrupt, SessionError, UserError
 from nbagents.events import DurableEvent, RunStarted
 from nbagents.sessions.base import SessionStore, conflict
 from nbagents.sessions.records import Redact, decode, encode, no_collection
@@ -174,7 +174,8 @@ class Log:
         except SessionError:
             raise
         except Exception as error:
-            problem = f"{type(error).__name__}: {error}"
+            is_ours = isinstance(error, UserError)  # Such as that boto3 is missing.
+            problem = str(error) if is_ours else f"{type(error).__name__}: {error}"
             raise SessionError(f"{self.where} could not be {verb}. {problem}") from error
 
 
