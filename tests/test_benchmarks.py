@@ -7,8 +7,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 from benchmarks.parts import measured
 
 ROOT = Path(__file__).parents[1]
@@ -49,11 +47,3 @@ def test_without_a_browser_the_command_fails_and_says_what_is_missing():
     assert done.returncode == 1
     assert "There is no Chromium" in done.stderr
     assert done.stderr.endswith("Not measured, as the traceback above says: viewer.\n")
-
-
-@pytest.mark.browser
-def test_the_viewer_is_measured_with_what_make_bench_sets_up():
-    done = bench("--only", "viewer")
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.count("| a run of 10,000 events") == 1
-    assert done.stdout.count("| 2,000 events in 100 batches") == 2
