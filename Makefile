@@ -4,7 +4,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help lab tour check static fast test assets fresh bench newcomer extras clean
+.PHONY: help lab tour check static fast test assets fresh bench pictures newcomer extras clean
 
 PYTHON := .venv/bin/python
 PIP := $(PYTHON) -m pip --disable-pip-version-check --no-input
@@ -63,6 +63,13 @@ fresh: labextension/node_modules/.ready
 bench: .venv/.test labextension/node_modules/.ready  ## measure, and write docs/benchmarks.md
 	@.ci/system chromium
 	$(PYTHON) -m benchmarks --write $(BENCH)
+
+pictures: .venv/.test  ## run the tour, and renew its saved outputs and the README's pictures
+	@.ci/system libgomp1 chromium
+	$(PYTHON) -m nbagents local
+	$(PYTHON) notebooks/tour.py
+	find build -maxdepth 1 -name '0*.ipynb' ! -name '*.*.ipynb' -exec cp {} notebooks/ ';'
+	$(PYTHON) -m docs.pictures
 
 clean:  ## remove all that these commands made here
 	rm -rf .venv .cache build dist labextension/node_modules labextension/lib .pytest_cache .ruff_cache .import_linter_cache

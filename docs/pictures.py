@@ -1,8 +1,8 @@
 """Take the README's pictures: real runs in a real JupyterLab, mostly of the tour.
 
-    .venv/bin/python -m docs.pictures
+`make pictures` takes all of them, after it has renewed the outputs that the tour holds. To take some again:
 
-It needs what `make test` sets up: Chromium, and the weights of the local model.
+    .venv/bin/python -m docs.pictures form swarm
 """
 
 from __future__ import annotations

@@ -101,10 +101,11 @@ class Screen:
 
 
 class TourGuide(NotebookClient):
-    """Runs a notebook and prints it on the way."""
+    """Runs a notebook, prints it on the way, and saves it before each cell, as a person would."""
 
-    def __init__(self, notebook: NotebookNode, screen: Screen, **options: Any) -> None:
+    def __init__(self, notebook: NotebookNode, file: Path, screen: Screen, **options: Any) -> None:
         super().__init__(notebook, on_cell_start=self._announce, **options)
+        self._file = file
         self._screen = screen
         self._scrolls: dict[str, Scroll] = {}
 
@@ -146,6 +147,7 @@ class TourGuide(NotebookClient):
         self, cell: NotebookNode, cell_index: int, **options: Any
     ) -> NotebookNode:
         """Run a cell, or what stands for it where nobody answers; its source is kept."""
+        nbformat.write(self.nb, self._file)
         source = cell.source
         cell.source = cell.metadata.get("nbagents", {}).get("headless", source)
         try:
@@ -155,8 +157,10 @@ class TourGuide(NotebookClient):
 
     def execute(self, **options: Any) -> NotebookNode:
         """Run all cells; raises `CellExecutionError` at the first that fails."""
+        # As a Jupyter server does, tell the kernel which notebook is open.
+        environment = os.environ | {"JPY_SESSION_NAME": str(self._file)}
         try:
-            return super().execute(**options)
+            return super().execute(env=environment, **options)
         finally:
             self._finish()
 
@@ -167,8 +171,10 @@ def run(path: Path, build: Path, screen: Screen) -> None:
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.update(outputs=[], execution_count=None)
+    build.mkdir(exist_ok=True)
     guide = TourGuide(
         notebook,
+        (build / path.name).absolute(),
         screen,
         resources={"metadata": {"path": str(path.parent)}},
         record_timing=False,
@@ -177,7 +183,6 @@ def run(path: Path, build: Path, screen: Screen) -> None:
     try:
         guide.execute()
     finally:
-        build.mkdir(exist_ok=True)
         leave_out_widgets(notebook)
         nbformat.write(notebook, build / path.name)
         write_html(notebook, (build / path.name).with_suffix(".html"))
@@ -198,13 +203,18 @@ def write_html(notebook: NotebookNode, path: Path) -> None:
     path.write_text(page, encoding="utf-8")
 
 
+def notebooks() -> list[Path]:
+    """List the tour's notebooks, without what sharing and replaying have left beside them."""
+    return [path for path in sorted(TOUR.glob("0*.ipynb")) if "." not in path.stem]
+
+
 def main() -> int:
     """Run the whole tour; return 1 when a cell failed."""
     os.environ["JUPYTER_PREFER_ENV_PATH"] = "1"
     for name in ("NBAGENTS_MODEL", *(vendor.key for vendor in VENDORS.values() if vendor.key)):
         os.environ.pop(name, None)
     screen = Screen()
-    for path in sorted(TOUR.glob("0*.ipynb")):
+    for path in notebooks():
         screen.write(f"\n{path.name}\n")
         try:
             run(path, BUILD, screen)

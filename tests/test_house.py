@@ -8,12 +8,14 @@ import re
 import socket
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 import nbagents
+from nbagents.__main__ import main
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = sorted((ROOT / "nbagents").rglob("*.py"))
@@ -44,6 +46,8 @@ HEAVY = {
     "urllib3",
     "xllamacpp",
 }
+
+READ = {".md", ".py", ".pyi", ".ipynb", ".j2"}
 
 # Written so that this file does not hold what it looks for.
 LEAKS = re.compile(
@@ -122,6 +126,35 @@ def test_what_is_tracked_names_no_machine_and_no_registry():
             continue
         found += [f"{name(path)}: {leak.group()}" for leak in LEAKS.finditer(text)]
     assert found == []
+
+
+def test_nothing_advises_to_install_by_a_name_that_is_not_on_the_index():
+    advice = re.compile(r"pip\b[^\n]*install[^\n]*\bjupyter-nbagents|pip\b[^\n]*install nbagents\b")
+    folders = ("nbagents", "notebooks", "docs", "README.md", "CONTRIBUTING.md")
+    paths = [path for path in tracked() if path.relative_to(ROOT).parts[0] in folders]
+    texts = {name(path): path.read_text() for path in paths if path.suffix in READ}
+    texts.pop("docs/decisions.md")  # It says why not.
+    assert {file: advice.findall(text) for file, text in texts.items() if advice.search(text)} == {}
+
+
+def test_the_readme_names_every_extra_and_the_wheel_of_this_version():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    readme = (ROOT / "README.md").read_text()
+    table = readme.partition("| extra | for |")[2].partition("\n\n")[0]
+    first = "".join(row.split("|")[1] for row in table.splitlines() if row.count("|") == 3)
+    assert set(re.findall(r"`(\w+)`", first)) | {"all"} == project["optional-dependencies"].keys()
+    assert f"jupyter_nbagents-{project['version']}-py3-none-any.whl" in readme
+
+
+def test_the_commands_of_the_readme_are_there():
+    blocks = re.findall(r"```sh\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    commands = re.findall(r"^make (\w+)|^nbagents (\w+)", "\n".join(blocks), re.MULTILINE)
+    assert len(commands) > 5
+    makefile = (ROOT / "Makefile").read_text()
+    assert [make for make, _ in commands if make and f"\n{make}:" not in makefile] == []
+    for command in {command for _, command in commands if command}:
+        with pytest.raises(SystemExit, match="0"):
+            main([command, "--help"])
 
 
 def test_the_public_names_are_sorted():

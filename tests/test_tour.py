@@ -9,7 +9,7 @@ import pytest
 from nbclient.exceptions import CellExecutionError
 from nbformat import v4
 
-from notebooks.tour import TOUR, Screen, Scroll, run
+from notebooks.tour import Screen, Scroll, notebooks, run
 
 GROWS = """
 handle = display({"text/plain": ""}, raw=True, display_id=True)
@@ -99,6 +99,21 @@ def test_where_nobody_answers_the_metadata_of_a_cell_says_what_runs_in_its_place
     assert second.outputs[0].data["text/plain"] == "[4, 2]"
 
 
+OPEN = """
+import os, nbformat
+nbformat.read(os.environ["JPY_SESSION_NAME"], as_version=4).cells[0].outputs[0].data["text/plain"]
+"""
+
+
+@pytest.mark.kernel
+def test_a_cell_finds_the_notebook_that_is_open_saved_with_all_that_ran_before(tmp_path, capsys):
+    cells = [v4.new_code_cell("6 * 7"), v4.new_code_cell(OPEN)]
+    nbformat.write(v4.new_notebook(cells=cells), tmp_path / "open.ipynb")
+    run(tmp_path / "open.ipynb", tmp_path / "build", Screen())
+    executed = nbformat.read(tmp_path / "build" / "open.ipynb", as_version=4)
+    assert executed.cells[1].outputs[0].data["text/plain"] == "'42'"
+
+
 @pytest.mark.kernel
 def test_the_picture_of_a_run_is_not_told_again(tmp_path, capsys):
     cells = [v4.new_code_cell(PICTURE)]
@@ -107,7 +122,7 @@ def test_the_picture_of_a_run_is_not_told_again(tmp_path, capsys):
     assert capsys.readouterr().out == "\n[1] %load_ext nbagents ...\nanswer\n[team ✓ finished]\n"
 
 
-TOURS = sorted(TOUR.glob("0*.ipynb"))
+TOURS = notebooks()
 
 
 @pytest.mark.parametrize("path", TOURS, ids=[path.stem for path in TOURS])

@@ -136,7 +136,6 @@ class Cassette:
         self._messages: dict[tuple[str, str], _Tape[Message | RunFailed | RecordedStop]] = {}
         """By the path of a run, or else the name of its agent, and the request."""
         self._calls: dict[tuple[str, str, bytes], _Tape[Played | None]] = {}
-        """By agent, tool and arguments; None where the tool is to be run."""
         self._places: dict[tuple[str, int], int] = {}
         """Where each call lies among those like it."""
         self._answers: dict[tuple[str, str], _Tape[InputReceived | None]] = {}
@@ -164,7 +163,7 @@ class Cassette:
             if isinstance(event, RunStarted):
                 self._models[name] = event.model, event.note
             elif isinstance(event, RunFailed) and event.error == ReplayMiss.__name__:
-                continue  # A replay had no answer here: that is not what a model said.
+                continue  # No model said that.
             elif isinstance(event, (MessageFinished, RunFailed, RunCancelled)) and event.request:
                 self._asked.append(_Asked(name, event.request, place))
                 for who in (paths.get(event.run_id, ""), name):
@@ -173,9 +172,8 @@ class Cassette:
             elif isinstance(event, MessageFinished):
                 partial[event.run_id] = event.message
             elif isinstance(event, InputRequested):
-                answered = answers.get(event.question_id)
-                key = (event.asker, event.prompt)
-                self._answers.setdefault(key, _Tape()).takes.append(answered)
+                asked = self._answers.setdefault((event.asker, event.prompt), _Tape())
+                asked.takes.append(answers.get(event.question_id))
         for key, played in _calls(events, names):
             takes = self._calls.setdefault(key, _Tape()).takes
             # What had waited in one cell may have ended in another.
@@ -227,9 +225,7 @@ class Cassette:
         parts = request.split("-")
 
         def unlike(asked: _Asked) -> list[bool]:
-            return [
-                one != other for one, other in zip(asked.request.split("-"), parts, strict=True)
-            ]
+            return [a != b for a, b in zip(asked.request.split("-"), parts, strict=True)]
 
         nearest = min(own, key=lambda asked: sum(unlike(asked)))
         changed = [words for words, is_so in zip(_PARTS, unlike(nearest), strict=True) if is_so]

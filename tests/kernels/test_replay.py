@@ -65,7 +65,7 @@ CELLS = [
 def saved(tmp_path_factory) -> Path:
     """A notebook that was run with its model, and saved."""
     path = tmp_path_factory.mktemp("saved") / "trip.ipynb"
-    _run(path, CELLS)
+    run_and_save(path, CELLS)
     return path
 
 
@@ -75,7 +75,7 @@ def notebook(saved: Path, tmp_path: Path) -> Path:
     return Path(shutil.copy(saved, tmp_path))
 
 
-def _run(path: Path, sources: list[str]) -> None:
+def run_and_save(path: Path, sources: list[str]) -> None:
     cells = [v4.new_code_cell(source) for source in sources]
     kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
     made = v4.new_notebook(cells=cells, metadata={"kernelspec": kernel})
@@ -83,14 +83,14 @@ def _run(path: Path, sources: list[str]) -> None:
     nbformat.write(client.execute(env={**child_environment(), "ASK": "1"}), path)
 
 
-def _change(path: Path, before: str, after: str) -> None:
+def change(path: Path, before: str, after: str) -> None:
     made = nbformat.read(path, as_version=4)
     for cell in made.cells:
         cell.source = cell.source.replace(before, after)
     nbformat.write(made, path)
 
 
-def _terminal(*words: str | Path) -> subprocess.CompletedProcess[str]:
+def terminal(*words: str | Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "nbagents", *map(str, words)]
     return subprocess.run(
         command, env=child_environment(), capture_output=True, text=True, timeout=120, check=False
@@ -152,7 +152,7 @@ def test_what_waits_fails_and_takes_its_time_is_told_again(tmp_path: Path):
         "task = asyncio.create_task(host.run('behind', answers={'*': '10'}))",
         "(await task).text",
     ]
-    _run(path, cells)
+    run_and_save(path, cells)
     shown = [str(cell.outputs) for cell in nbformat.read(path, as_version=4).cells]
     assert "You have seat 12A" in shown[2]
     assert "waiting\\nYou have seat 3C" in shown[3]
@@ -207,26 +207,26 @@ def test_a_run_that_was_stopped_is_told_again(kernel: Kernel, tmp_path: Path, co
 
 
 def test_a_changed_prompt_is_a_miss_that_names_the_cell(notebook: Path):
-    _change(notebook, "How is it in Rome?", "How is it in Paris?")
+    change(notebook, "How is it in Rome?", "How is it in Paris?")
     first, *_ = replay(notebook).differences
     assert first.startswith("cell 3 (run = %ask guide How is it in Paris?): ")
     assert "guide answers here: it was told other things since cell 3" in first
 
 
 def test_changed_instructions_are_a_miss(notebook: Path):
-    _change(notebook, "You plan.", "You plan well.")
+    change(notebook, "You plan.", "You plan well.")
     differences = replay(notebook).differences
     assert [difference.split(" ")[1] for difference in differences] == ["5", "6", "8"]
     assert "its instructions have changed" in differences[0]
 
 
 def test_changed_code_is_a_difference(notebook: Path):
-    _change(notebook, "1 + 1", "1 + 2")
+    change(notebook, "1 + 1", "1 + 2")
     assert replay(notebook).differences == ("cell 7 (1 + 2): '2' became '3'",)
 
 
 def test_a_tool_that_has_changed_shows_when_tools_run(notebook: Path):
-    _change(notebook, "Sun in", "Rain in")
+    change(notebook, "Sun in", "Rain in")
     assert replay(notebook).differences == ()
     differences = replay(notebook, run_tools=True).differences
     assert "cell 3" in differences[0]
@@ -234,23 +234,23 @@ def test_a_tool_that_has_changed_shows_when_tools_run(notebook: Path):
 
 
 def test_a_terminal_checks_and_writes(notebook: Path):
-    checked = _terminal("replay", "--check", notebook)
+    checked = terminal("replay", "--check", notebook)
     assert (checked.returncode, checked.stdout) == (0, "All outputs are as they were.\n")
     assert not notebook.with_suffix(".replayed.ipynb").exists()
-    assert _terminal("replay", notebook).returncode == 0
+    assert terminal("replay", notebook).returncode == 0
     assert replay(notebook.with_suffix(".replayed.ipynb")).differences == ()
     before = notebook.read_bytes()
-    assert "itself is its cassette" in _terminal("replay", notebook, "--to", notebook).stderr
+    assert "itself is its cassette" in terminal("replay", notebook, "--to", notebook).stderr
     assert notebook.read_bytes() == before
-    _change(notebook, "1 + 1", "1 + 2")
-    failed = _terminal("replay", "--check", notebook)
+    change(notebook, "1 + 1", "1 + 2")
+    failed = terminal("replay", "--check", notebook)
     assert failed.returncode == 1
     assert "cell 7" in failed.stderr
 
 
 def test_what_holds_no_run_cannot_be_replayed(tmp_path: Path):
     path = tmp_path / "empty.ipynb"
-    _run(path, ["1 + 1"])
+    run_and_save(path, ["1 + 1"])
     with pytest.raises(UserError, match="holds no run"):
         replay(path)
     with pytest.raises(UserError, match="There is no file"):
@@ -293,67 +293,7 @@ def test_a_replayed_notebook_cannot_end_its_own_replay(tmp_path: Path):
         "plan = Agent('plan', model=scripted('Rome.'))",
         "%ask plan Where?",
     ]
-    _run(path, cells)
-    assert replay(path).differences == ()
-
-
-BOOKED = """
-%load_ext nbagents
-from nbagents import Agent, Say, ScriptedModel, tool
-booked = ["Lee"]
-
-@tool
-def book(name: str) -> str:
-    "Book a table."
-    booked.append(name)
-    return "Booked."
-
-def script(request):
-    last = request.messages[-1].parts[0]
-    return "Done." if last.type == "tool_result" else Say(calls=[("book", {"name": "Ada"})])
-
-clerk = Agent("clerk", model=ScriptedModel(script, repeat=True), tools=[book])
-"""
-
-
-def test_where_a_tool_changed_what_a_cell_shows_the_message_names_the_tool_and_the_way(
-    tmp_path: Path,
-):
-    path = tmp_path / "booked.ipynb"
-    _run(path, [BOOKED, "print(booked)", "%ask clerk Book for Ada.", "print(booked)"])
-    failed = _terminal("replay", "--check", path)
-    assert failed.returncode == 1
-    assert failed.stderr == (
-        "cell 4 (print(booked)): \"['Lee', 'Ada']\" became \"['Lee']\"\n"
-        "The replay did not run these tools: book. If a difference comes from what they change, use "
-        "--run-tools, or give the cell that calls them the tag run-tools.\n"
-    )
-    assert replay(path, run_tools=True).differences == ()
-    _change(path, "print(booked)", "print(booked, 1)")
-    differences = replay(path, run_tools=True).differences
-    assert [difference.split(" ")[1] for difference in differences] == ["2", "4"]
-
-
-def test_a_difference_before_any_tool_was_called_is_not_blamed_on_tools(tmp_path: Path):
-    path = tmp_path / "booked.ipynb"
-    _run(path, [BOOKED, "print(booked)", "%ask clerk Book for Ada."])
-    _change(path, "print(booked)", "print(booked, 1)")
-    replayed = replay(path)
-    assert [difference.split(" ")[1] for difference in replayed.differences] == ["2"]
-    assert replayed.hint == ""
-
-
-def test_the_tools_of_a_cell_with_the_tag_run_in_a_replay(tmp_path: Path):
-    path = tmp_path / "booked.ipynb"
-    _run(path, [BOOKED, "%ask clerk Book for Ada.", "%ask clerk Book again for Ada.", "booked"])
-    made = nbformat.read(path, as_version=4)
-    made.cells[1].metadata.tags = ["run-tools"]
-    nbformat.write(made, path)
-    replayed = replay(path)
-    assert replayed.notebook.cells[-1].outputs[0].data["text/plain"] == "['Lee', 'Ada']"
-    assert "did not run these tools: book." in replayed.hint
-    made.cells[2].metadata.tags = ["run-tools"]
-    nbformat.write(made, path)
+    run_and_save(path, cells)
     assert replay(path).differences == ()
 
 
@@ -373,7 +313,7 @@ len((await Session("both").load()).events), len((await Session("own", store=File
 
 def test_another_process_works_in_the_sessions_of_the_replay_and_in_no_real_one(tmp_path: Path):
     path = tmp_path / "two.ipynb"
-    _run(path, [*CELLS[:3], OTHER])
+    run_and_save(path, [*CELLS[:3], OTHER])
     real = sorted(tmp_path.rglob("log.jsonl"))
     before = [log.read_bytes() for log in real]
     assert len(real) == 2

@@ -16,13 +16,14 @@ from urllib.error import URLError
 import nbformat
 import pytest
 
+from notebooks.tour import notebooks
 from tests.offline import child_environment
 
 pytestmark = [pytest.mark.newcomer, pytest.mark.kernel, pytest.mark.local_model]
 
 ROOT = Path(__file__).parents[2]
 CLONE = ROOT / ".cache" / "newcomer" / "clone"
-TOUR = sorted(path.name for path in (ROOT / "notebooks").glob("0*.ipynb"))
+TOUR = [path.name for path in notebooks()]
 
 
 @pytest.fixture(scope="module")
