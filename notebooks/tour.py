@@ -157,8 +157,10 @@ class TourGuide(NotebookClient):
 
     def execute(self, **options: Any) -> NotebookNode:
         """Run all cells; raises `CellExecutionError` at the first that fails."""
-        # As a Jupyter server does, tell the kernel which notebook is open.
-        environment = os.environ | {"JPY_SESSION_NAME": str(self._file)}
+        # As a Jupyter server does, tell the kernel which notebook is open. Cells may show the path,
+        # and it is relative, as the outputs should say nothing of this machine.
+        opened = os.path.relpath(self._file, self.resources["metadata"]["path"])
+        environment = os.environ | {"JPY_SESSION_NAME": opened}
         try:
             return super().execute(env=environment, **options)
         finally:

@@ -107,11 +107,13 @@ nbformat.read(os.environ["JPY_SESSION_NAME"], as_version=4).cells[0].outputs[0].
 
 @pytest.mark.kernel
 def test_a_cell_finds_the_notebook_that_is_open_saved_with_all_that_ran_before(tmp_path, capsys):
-    cells = [v4.new_code_cell("6 * 7"), v4.new_code_cell(OPEN)]
+    sources = ("6 * 7", OPEN, "os.environ['JPY_SESSION_NAME']")
+    cells = [v4.new_code_cell(source) for source in sources]
     nbformat.write(v4.new_notebook(cells=cells), tmp_path / "open.ipynb")
     run(tmp_path / "open.ipynb", tmp_path / "build", Screen())
     executed = nbformat.read(tmp_path / "build" / "open.ipynb", as_version=4)
     assert executed.cells[1].outputs[0].data["text/plain"] == "'42'"
+    assert executed.cells[2].outputs[0].data["text/plain"] == "'build/open.ipynb'"
 
 
 @pytest.mark.kernel

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from nbagents._optional import install_command
 from nbagents.errors import UserError
 from nbagents.topology.parts import Diagram, Link, TopologyNode
 
@@ -319,7 +320,8 @@ def _positions(source: str) -> dict[str, Any]:
         reason = f"failed: {error}"
     raise LayoutUnavailable(
         f"The picture cannot be laid out: {binary} {reason}. "
-        "Install Graphviz anew, or take this program off the PATH and: pip install graphviz-pure"
+        "Reinstall Graphviz, or take this program off the PATH and run: "
+        + install_command(["graphviz-pure"])
     )
 
 
@@ -338,6 +340,6 @@ def graphviz_program() -> str:
     if not found:
         raise LayoutUnavailable(
             "There is no Graphviz to lay out the picture. "
-            "Install Graphviz (its program `dot`), or: pip install graphviz-pure"
+            f"Install Graphviz (its program `dot`), or: {install_command(['graphviz-pure'])}"
         )
     return found
