@@ -355,7 +355,7 @@ async def test_the_address_may_come_from_the_environment(server, monkeypatch):
 
 async def test_a_missing_package_is_named_with_its_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "anthropic", None)
-    with pytest.raises(UserError, match=r"jupyter-nbagents\[anthropic\]"):
+    with pytest.raises(UserError, match=r'install "anthropic>=2"'):
         await ask(AnthropicModel(MODEL, api_key="sk-ant-test"))
 
 

@@ -394,5 +394,5 @@ async def test_the_region_may_come_from_the_environment(server, monkeypatch):
 
 async def test_a_missing_package_is_named_with_its_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "boto3", None)
-    with pytest.raises(UserError, match=r"jupyter-nbagents\[bedrock\]"):
+    with pytest.raises(UserError, match=r'install "boto3>=1\.40"'):
         await ask(BedrockModel(CLAUDE, region="us-east-1"))
