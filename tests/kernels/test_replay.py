@@ -16,7 +16,7 @@ from nbformat import v4
 from nbagents.errors import UserError
 from nbagents.notebook.replaying import replay
 from nbagents.notebook.wire import RUN_MIME
-from tests.kernels.harness import Kernel
+from tests.kernels.harness import NEWEST, Kernel
 from tests.offline import child_environment
 
 pytestmark = pytest.mark.kernel
@@ -338,16 +338,24 @@ def test_a_miss_that_was_saved_is_a_miss_again_whatever_its_words(notebook: Path
     assert replay(path).differences == ()
 
 
-def test_the_sessions_of_a_replay_end_with_it(kernel: Kernel, notebook: Path):
+@pytest.fixture
+def newest(tmp_path: Path):
+    """A newest kernel, where all extras are installed."""
+    kernel = Kernel(NEWEST, tmp_path)
+    yield kernel
+    kernel.stop()
+
+
+def test_the_sessions_of_a_replay_end_with_it(newest: Kernel, notebook: Path):
     show = "from nbagents.sessions.address import default_store; default_store().where('a')"
-    assert kernel.execute("%load_ext nbagents").error is None
-    before = kernel.execute(show).text
-    assert kernel.execute(f"%nbagents replay {notebook}").error is None
-    during = kernel.execute(show).text
+    assert newest.execute("%load_ext nbagents").error is None
+    before = newest.execute(show).text
+    assert newest.execute(f"%nbagents replay {notebook}").error is None
+    during = newest.execute(show).text
     assert Path(during.strip("'")).parents[1].is_dir()
-    assert kernel.execute(f"%nbagents replay {notebook}").error is None
-    again = kernel.execute(show).text
-    assert kernel.execute("%nbagents replay off").error is None
-    assert kernel.execute(show).text == before
+    assert newest.execute(f"%nbagents replay {notebook}").error is None
+    again = newest.execute(show).text
+    assert newest.execute("%nbagents replay off").error is None
+    assert newest.execute(show).text == before
     assert len({before, during, again}) == 3
     assert not any(Path(place.strip("'")).parents[1].exists() for place in (during, again))
