@@ -63,6 +63,8 @@ async def form(notebook: Notebook) -> None:
     await form.wait_for(timeout=120_000)
     await form.get_by_label("Name").fill("Ada")
     await form.get_by_label("Day").fill("2027-05-14")
+    # The notification of the question would cover a part of it.
+    await notebook.page.add_style_tag(content=".Toastify { display: none }")
     await cell.node.screenshot(path=IMAGES / "form.png")
     await notebook.close()
 
