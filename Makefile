@@ -20,7 +20,7 @@ NEWCOMER := .cache/newcomer
 EXTRAS := $(filter-out all,$(shell sed -n '/^\[project.optional/,/^$$/s/^\([a-z0-9]*\) = .*/\1/p' pyproject.toml))
 
 help:  ## list the commands
-	@sed -n 's/^\([a-z]*\):.*  ## /make \1\t/p' Makefile | expand -t 12
+	@sed -n 's/^\([a-z]*\):.*  ## /make \1\t/p' Makefile | expand -t 16
 
 lab: .venv/.lab  ## open the tour in JupyterLab
 	@.ci/system libgomp1
