@@ -54,6 +54,7 @@ class Portal:
         self._thread: threading.Thread | None = None
         self._inboxes: list[_Inbox] = []
         self._calls: weakref.WeakSet[asyncio.Task[Any]] = weakref.WeakSet()
+        self._cancelled: str | None = None
         self.why_stopped: Callable[[], tuple[str, ...]] = lambda: ("Stopped by you",)
         """What a run is told that is interrupted; nothing when its process is about to end."""
 
@@ -88,6 +89,8 @@ class Portal:
             task = loop.create_task(make(), context=context)
             tasks.append(task)
             self._calls.add(task)
+            if self._cancelled is not None and not on_main:
+                task.cancel(self._cancelled)
             task.add_done_callback(end)
             if outer is not None:
                 _cancel_with(outer, task)
@@ -122,11 +125,14 @@ class Portal:
 
     def forget_calls(self) -> None:
         """Let `cancel_calls` cancel only what is called from now on."""
-        self._calls = weakref.WeakSet()
+        self._calls, self._cancelled = weakref.WeakSet(), None
 
     def cancel_calls(self, reason: str) -> None:
-        """Cancel all calls under way, those of other threads too; safe in a signal handler."""
-        calls = self._calls
+        """Cancel all calls under way, and those of other threads that come until `forget_calls`.
+
+        Safe in a signal handler.
+        """
+        calls, self._cancelled = self._calls, reason
         if self._loop is not None:
             self._loop.call_soon_threadsafe(lambda: [task.cancel(reason) for task in list(calls)])
 

@@ -145,25 +145,18 @@ def unasked(events: Iterable[DurableEvent], answers: Answers | None) -> list[str
 
 
 def check_answers(events: Sequence[DurableEvent], answers: Answers | None) -> None:
-    """Raise `UserError` for answers to questions that a waiting run does not ask.
+    """Raise `UserError` for the id of a question that a waiting run does not ask.
 
-    An id must be that of a question that was asked. A prompt or an asker may be that of a question
-    still to come, if there is an answer to an open question, too.
+    A prompt or an asker may be that of a question still to come; `Run.problems` names those that
+    nothing was asked by.
     """
-    if not isinstance(answers, Mapping):
-        return
     asked = {event.question_id: event for event in events if isinstance(event, InputRequested)}
     for event in events:
         if isinstance(event, InputReceived):
             asked.pop(event.question_id, None)
-    names = {"*", *(name for event in asked.values() for name in _names(event))}
-    wrong = [name for name in unasked(events, answers) if _IDS.fullmatch(str(name))]
-    if not wrong and not names & answers.keys():
-        wrong = list(answers)
-    if asked and wrong:
-        name = str(wrong[0])
-        prompts = {event.prompt for event in asked.values()}
-        raise unknown_name("open question", name, asked if _IDS.fullmatch(name) else prompts)
+    for name in unasked(events, answers):
+        if asked and _IDS.fullmatch(str(name)):
+            raise unknown_name("open question", str(name), asked)
 
 
 def _names(event: InputRequested) -> tuple[str, str, str]:

@@ -70,6 +70,7 @@ class CellStop:
         self._depth = max(0, self._depth - 1)
         if self._depth == 0 and signal.getsignal(signal.SIGINT) == self._on_signal:
             signal.signal(signal.SIGINT, self._before)
+            portal().forget_calls()
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         portal().cancel_calls("Stopped by you")

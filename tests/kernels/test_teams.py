@@ -150,7 +150,10 @@ def test_prepared_answers_are_taken_and_shown(cells: Kernel, ask: str):
 
 
 def test_an_agent_is_given_the_person_and_what_has_to_be_allowed(cells: Kernel):
-    card = cells.execute("%%agent clerk --human --approve pay*,book\nBook.").text
+    cells.execute("def pay_bill(): 'Pay.'\ndef book(): 'Book.'")
+    card = cells.execute(
+        "%%agent clerk --human --tools pay_bill,book --approve pay*,book\nBook."
+    ).text
     assert "handoff_to_user" in card
     assert "pay*, book" in card
     assert cells.execute("print(clerk.approve)").text == "['pay*', 'book']\n"

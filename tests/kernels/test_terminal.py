@@ -111,9 +111,9 @@ def test_nothing_that_models_and_tools_say_is_obeyed_by_the_terminal(terminal, t
     enter("%session work")
     seen = ""
     terminal.sendline("run = %ask teller {{ EVIL }} go")
-    terminal.expect_exact("May teller call act?")
+    terminal.expect_exact("Allow teller to call act?")
     seen += terminal.before
-    terminal.expect_exact("Allow it (y/n): ")
+    terminal.expect_exact("Decision (y: Allow, n: Deny): ")
     seen += terminal.before
     assert r"\u001b]52;c;cm0=\u0007" in seen
     terminal.sendline("y")
