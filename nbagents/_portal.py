@@ -88,9 +88,7 @@ class Portal:
         def start() -> None:
             task = loop.create_task(make(), context=context)
             tasks.append(task)
-            self._calls.add(task)
-            if self._cancelled is not None and not on_main:
-                task.cancel(self._cancelled)
+            self._admit(task, on_main=on_main)
             task.add_done_callback(end)
             if outer is not None:
                 _cancel_with(outer, task)
@@ -122,6 +120,12 @@ class Portal:
                 signal.signal(signal.SIGINT, before or signal.SIG_DFL)
                 self._close(inbox, finish=ended.is_set())
         return _result_of(tasks[0])
+
+    def _admit(self, task: asyncio.Task[Any], *, on_main: bool) -> None:
+        """Let Stop reach a call, also when it has been pressed already."""
+        self._calls.add(task)
+        if self._cancelled is not None and not on_main:
+            task.cancel(self._cancelled)
 
     def forget_calls(self) -> None:
         """Let `cancel_calls` cancel only what is called from now on."""
