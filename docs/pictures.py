@@ -12,7 +12,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from playwright.async_api import async_playwright
+from playwright.async_api import async_playwright, expect
 
 from tests.browser.lab import JupyterLab, Notebook, chromium_path
 
@@ -63,6 +63,7 @@ async def form(notebook: Notebook) -> None:
     await form.wait_for(timeout=120_000)
     await form.get_by_label("Name").fill("Ada")
     await form.get_by_label("Day").fill("2027-05-14")
+    await expect(form.get_by_role("button", name="Send")).to_be_enabled()  # After its first moment.
     # The notification of the question would cover a part of it.
     await notebook.page.add_style_tag(content=".Toastify { display: none }")
     await cell.node.screenshot(path=IMAGES / "form.png")
