@@ -4,7 +4,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help lab tour check static fast test assets fresh bench pictures newcomer extras clean
+.PHONY: help lab tour check static fast test test-all assets fresh bench pictures newcomer extras clean
 
 PYTHON := .venv/bin/python
 PIP := $(PYTHON) -m pip --disable-pip-version-check --no-input
@@ -20,7 +20,7 @@ NEWCOMER := .cache/newcomer
 EXTRAS := $(filter-out all,$(shell sed -n '/^\[project.optional/,/^$$/s/^\([a-z0-9]*\) = .*/\1/p' pyproject.toml))
 
 help:  ## list the commands
-	@sed -n 's/^\([a-z]*\):.*  ## /make \1\t/p' Makefile | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*  ## /make \1\t/p' Makefile | expand -t 16
 
 lab: .venv/.lab  ## open the tour in JupyterLab
 	@.ci/system libgomp1
@@ -41,8 +41,11 @@ test: .venv/.test $(KERNELS) $(OLDEST)  ## prove everything: real kernels, a rea
 	@.ci/system libgomp1 chromium
 	$(PYTHON) -m nbagents local smollm2-135m
 	$(PYTHON) -m nbagents local
-	$(PYTHON) -m pytest
+	$(PYTHON) -m pytest $(PYTEST)
 	@$(MAKE) --no-print-directory --directory=$(NEWCOMER)/clone bench BENCH="--pairs 1"
+
+test-all:  ## the same, with every test on every kernel, and more kills
+	@$(MAKE) --no-print-directory test PYTEST=--all
 
 assets: labextension/node_modules/.ready  ## rebuild the JupyterLab extension, which is committed
 	$(PYTHON) labextension/schema.py

@@ -10,11 +10,9 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 from nbformat import v4
-from playwright.async_api import async_playwright, expect
+from playwright.async_api import expect
 
 from nbagents.notebook.wire import RUN_MIME
-from tests.browser.conftest import FLAGS
-from tests.browser.lab import chromium_path
 from tests.offline import child_environment
 
 pytestmark = [pytest.mark.browser, pytest.mark.local_model]
@@ -38,7 +36,7 @@ CELLS = [
 ]
 
 
-async def test_run_share_open_replay(tmp_path):
+async def test_run_share_open_replay(browser, tmp_path):
     path = tmp_path / "trip.ipynb"
     made = v4.new_notebook(cells=[v4.new_code_cell(source) for source in CELLS])
     client = NotebookClient(made, resources={"metadata": {"path": str(tmp_path)}}, timeout=300)
@@ -58,20 +56,17 @@ async def test_run_share_open_replay(tmp_path):
 
     shared = nbagents("share", "trip.ipynb")
     assert shared.returncode == 0, shared.stderr
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=chromium_path(), args=FLAGS)
-        context = await browser.new_context(offline=True)
-        page = await context.new_page()
-        asked_for: list[str] = []
-        page.on("request", lambda request: asked_for.append(request.url))
-        await page.goto((tmp_path / "trip.shared.html").as_uri())
-        viewer = page.locator(".nba-viewer")
-        await expect(viewer).to_contain_text("forecaster")
-        await expect(viewer).to_contain_text(answer[:20])
-        await viewer.get_by_role("button", name="Time").click()
-        await expect(viewer.get_by_role("group", name="When it ran")).to_be_visible()
-        assert asked_for == [(tmp_path / "trip.shared.html").as_uri()]
-        await browser.close()
+    context = await browser.new_context(offline=True)
+    page = await context.new_page()
+    asked_for: list[str] = []
+    page.on("request", lambda request: asked_for.append(request.url))
+    await page.goto((tmp_path / "trip.shared.html").as_uri())
+    viewer = page.locator(".nba-viewer")
+    await expect(viewer).to_contain_text("forecaster")
+    await expect(viewer).to_contain_text(answer[:20])
+    await viewer.get_by_role("button", name="Time").click()
+    await expect(viewer.get_by_role("group", name="When it ran")).to_be_visible()
+    assert asked_for == [(tmp_path / "trip.shared.html").as_uri()]
 
     replayed = nbagents("replay", "--check", "trip.ipynb")
     assert replayed.returncode == 0, replayed.stderr

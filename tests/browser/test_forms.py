@@ -6,6 +6,7 @@ import hashlib
 import json
 
 import pytest
+import pytest_asyncio
 from playwright.async_api import expect
 
 pytestmark = pytest.mark.browser
@@ -56,7 +57,7 @@ def asks(*whats):
 """
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def cells(lab, notebook):
     """Open a notebook of the set-up and these cells, with the first one run."""
 
@@ -69,7 +70,7 @@ async def cells(lab, notebook):
     return open_
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def asking(cells):
     """Run a cell that asks these questions."""
 

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 
 import pytest
+import pytest_asyncio
 from playwright.async_api import Locator, Page, expect
 
 from tests.browser.lab import LOADED, Notebook
@@ -100,7 +101,7 @@ class Opened:
         await self.page.locator(self._front.stop).click()
 
 
-@pytest.fixture(params=FRONT_ENDS.values(), ids=FRONT_ENDS)
+@pytest_asyncio.fixture(loop_scope="session", params=FRONT_ENDS.values(), ids=FRONT_ENDS)
 async def opened(request, lab, page):
     """Open a notebook of the set-up and these cells, with the first one run."""
 

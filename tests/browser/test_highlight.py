@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import pytest_asyncio
 
 pytestmark = pytest.mark.browser
 
@@ -20,7 +21,7 @@ index => {
 """
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def opened(lab, notebook):
     """Open a notebook of these cells."""
 

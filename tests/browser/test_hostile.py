@@ -10,15 +10,13 @@ import nbformat
 import pytest
 from nbconvert import HTMLExporter
 from nbformat import v4
-from playwright.async_api import Page, async_playwright, expect
+from playwright.async_api import Page, expect
 
 from nbagents import Agent, Question, RunContext, Say, ScriptedModel
 from nbagents.errors import ModelError, ToolError
 from nbagents.notebook.live import saved
 from nbagents.notebook.share import share
 from nbagents.notebook.view import RunView
-from tests.browser.conftest import FLAGS
-from tests.browser.lab import chromium_path
 from tests.hostile import CORPUS, HTML
 
 pytestmark = pytest.mark.browser
@@ -123,7 +121,7 @@ async def test_jupyterlab_draws_every_form_and_obeys_none(lab, notebook, bundles
     await assert_nothing_happened(notebook.page, outputs, heard)
 
 
-async def test_what_nbconvert_makes_of_every_form_obeys_none(tmp_path, bundles):
+async def test_what_nbconvert_makes_of_every_form_obeys_none(browser, tmp_path, bundles):
     outputs = [
         v4.new_output("display_data", {mime: bundle[mime]})
         for bundle in bundles
@@ -131,19 +129,17 @@ async def test_what_nbconvert_makes_of_every_form_obeys_none(tmp_path, bundles):
     ]
     notebook = v4.new_notebook(cells=[v4.new_code_cell("x", outputs=outputs)])
     (tmp_path / "page.html").write_text(HTMLExporter().from_notebook_node(notebook)[0])
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=chromium_path(), args=FLAGS)
-        page = await browser.new_page()
-        heard = watched(page)
-        await page.goto((tmp_path / "page.html").as_uri(), wait_until="commit")
-        await page.wait_for_load_state("load")
-        assert await page.locator(".jp-OutputArea-output").count() == len(outputs)
-        await assert_nothing_happened(page, ".jp-OutputArea-output", heard)
+    page = await browser.new_page()
+    heard = watched(page)
+    await page.goto((tmp_path / "page.html").as_uri(), wait_until="commit")
+    await page.wait_for_load_state("load")
+    assert await page.locator(".jp-OutputArea-output").count() == len(outputs)
+    await assert_nothing_happened(page, ".jp-OutputArea-output", heard)
 
 
 @pytest.mark.parametrize("rules", [True, False], ids=["with its rules", "without its rules"])
 async def test_the_shared_page_of_a_notebook_from_elsewhere_obeys_none(
-    tmp_path, monkeypatch, bundles, rules
+    browser, tmp_path, monkeypatch, bundles, rules
 ):
     monkeypatch.setenv("JUPYTER_DATA_DIR", str(tmp_path / "data"))
     raw = [{"text/html": text} for text in HTML] + [{"text/markdown": text} for text in CORPUS]
@@ -156,15 +152,13 @@ async def test_the_shared_page_of_a_notebook_from_elsewhere_obeys_none(
     if not rules:  # What the sanitizer leaves does nothing by itself.
         text = shared.page.read_text()
         shared.page.write_text(text.replace("Content-Security-Policy", "Nothing"))
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=chromium_path(), args=FLAGS)
-        page = await browser.new_page()
-        heard = watched(page)
-        await page.goto(shared.page.as_uri())
-        await expect(page.locator(".nba-viewer").first).to_be_visible()
-        assert await page.locator("main").count() == 1
-        # No link of a cell lies over what is beside the cells.
-        for x, y in ((1, 3), (640, 3), (1279, 3), (1, 400), (1279, 700)):
-            over = f"document.elementFromPoint({x}, {y}).closest('a')?.outerHTML"
-            assert await page.evaluate(over) is None
-        await assert_nothing_happened(page, "main", heard, ours=False)
+    page = await browser.new_page()
+    heard = watched(page)
+    await page.goto(shared.page.as_uri())
+    await expect(page.locator(".nba-viewer").first).to_be_visible()
+    assert await page.locator("main").count() == 1
+    # No link of a cell lies over what is beside the cells.
+    for x, y in ((1, 3), (640, 3), (1279, 3), (1, 400), (1279, 700)):
+        over = f"document.elementFromPoint({x}, {y}).closest('a')?.outerHTML"
+        assert await page.evaluate(over) is None
+    await assert_nothing_happened(page, "main", heard, ours=False)

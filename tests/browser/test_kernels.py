@@ -6,6 +6,7 @@ import json
 
 import nbformat
 import pytest
+import pytest_asyncio
 from playwright.async_api import expect
 
 from tests.kernels.harness import NEWEST, VERSIONS, command_of
@@ -17,7 +18,9 @@ from nbagents import Graph, Question
 ask = Graph("ask", {"name": Question("What is your name?"), "sure": Question("Sure?", bool)}, [("name", "sure")])"""
 
 
-@pytest.fixture(params=[version for version in VERSIONS if version != NEWEST])
+@pytest_asyncio.fixture(
+    loop_scope="session", params=[version for version in VERSIONS if version != NEWEST]
+)
 async def old(request, lab, notebook):
     """A notebook whose kernel is an older ipykernel."""
     name = f"python-{request.param}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import pytest_asyncio
 from playwright.async_api import Page, expect
 
 from tests.browser.lab import LOADED
@@ -44,7 +45,7 @@ sleeper = Agent("sleeper", model=ScriptedModel(Say(calls=[("sleep", {})])), tool
 """
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def cells(lab, notebook):
     """Open a notebook of the set-up and these cells, with the first one run."""
 

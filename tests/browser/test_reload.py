@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import pytest_asyncio
 from playwright.async_api import expect
 
 pytestmark = pytest.mark.browser
@@ -29,7 +30,7 @@ flow = Graph("flow", {"draft": writer(), "log": lambda text: text.upper()}, [("d
 """
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def midway(lab, notebook):
     """Run a cell until it waits for a file, save, and load the page again."""
 

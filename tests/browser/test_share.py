@@ -6,17 +6,17 @@ import asyncio
 
 import nbformat
 import pytest
+import pytest_asyncio
 from nbformat import v4
 from nbformat.sign import NotebookNotary
-from playwright.async_api import async_playwright, expect
+from playwright.async_api import expect
 
 from nbagents import Agent, Say, ScriptedModel, Swarm
 from nbagents.notebook.live import saved
 from nbagents.notebook.pictures import picture_bundle
 from nbagents.notebook.share import share
 from nbagents.notebook.view import RunView
-from tests.browser.conftest import FLAGS
-from tests.browser.lab import PICTURES, chromium_path
+from tests.browser.lab import PICTURES
 
 pytestmark = pytest.mark.browser
 
@@ -63,7 +63,7 @@ def written(path, *more):
     return path
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def path(tmp_path, monkeypatch):
     monkeypatch.setenv("JUPYTER_DATA_DIR", str(tmp_path / "data"))
     return written(
@@ -76,7 +76,7 @@ async def path(tmp_path, monkeypatch):
     )
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def server():
     """A server on this machine, and the list of who asked it for something."""
     heard = []
@@ -90,27 +90,24 @@ async def server():
         yield f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}", heard
 
 
-@pytest.fixture
-async def opened():
+@pytest_asyncio.fixture(loop_scope="session")
+async def opened(browser):
     """Open a file in a browser without a network; the page has a list of what it asked for."""
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=chromium_path(), args=FLAGS)
 
-        async def open_file(path, *, dark=False, scripts=True, offline=True):
-            context = await browser.new_context(
-                color_scheme="dark" if dark else "light",
-                java_script_enabled=scripts,
-                viewport={"width": 1100, "height": 1000},
-            )
-            await context.set_offline(offline)
-            page = await context.new_page()
-            page.asked = []
-            page.on("request", lambda request: page.asked.append(request.url))
-            await page.goto(path.as_uri())
-            return page
+    async def open_file(path, *, dark=False, scripts=True, offline=True):
+        context = await browser.new_context(
+            color_scheme="dark" if dark else "light",
+            java_script_enabled=scripts,
+            viewport={"width": 1100, "height": 1000},
+        )
+        await context.set_offline(offline)
+        page = await context.new_page()
+        page.asked = []
+        page.on("request", lambda request: page.asked.append(request.url))
+        await page.goto(path.as_uri())
+        return page
 
-        yield open_file
-        await browser.close()
+    return open_file
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import pytest_asyncio
 from playwright.async_api import Locator, expect
 
 pytestmark = pytest.mark.browser
@@ -35,7 +36,7 @@ def _nothing_goes_on_yet(lab):
     (lab.root / "go-on").unlink(missing_ok=True)
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def asking(lab, notebook):
     """Open a notebook whose second cell asks, with cells below it, and run that cell."""
 

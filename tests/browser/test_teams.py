@@ -9,6 +9,7 @@ from typing import Any
 
 import nbformat
 import pytest
+import pytest_asyncio
 from playwright.async_api import expect
 
 from tests.browser.lab import Cell, Notebook
@@ -52,7 +53,7 @@ ok -> publish [when="output"]
 ok -> archive [when="not output"]"""
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def cells(lab, notebook):
     """Open a notebook of the set-up and these cells, with the first two run."""
 

@@ -7,6 +7,7 @@ import re
 
 import nbformat
 import pytest
+import pytest_asyncio
 from nbformat import v4
 from playwright.async_api import expect
 
@@ -71,7 +72,7 @@ async def press(page, name):
     await viewer(page).get_by_role("button", name=name, exact=True).click()
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def open_saved(lab, notebook):
     """Open outputs in a notebook without a kernel, in the front end that is named."""
     told = []

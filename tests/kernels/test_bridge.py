@@ -13,6 +13,8 @@ import pytest
 from nbagents.notebook.wire import RUN_MIME
 from tests.kernels.harness import Kernel
 
+pytestmark = pytest.mark.every_kernel
+
 SETUP = """
 %load_ext nbagents
 import asyncio

@@ -10,6 +10,8 @@ import pytest
 
 from tests.kernels.harness import Execution, Kernel
 
+pytestmark = pytest.mark.every_kernel
+
 VIEW = "application/vnd.jupyter.widget-view+json"
 
 SETUP = """

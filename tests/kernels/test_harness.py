@@ -8,6 +8,8 @@ import pytest
 
 from tests.kernels.harness import NEWEST, KernelDied
 
+pytestmark = pytest.mark.every_kernel
+
 
 def test_the_kernel_is_the_version_that_was_asked_for(kernel):
     asked = "7." if kernel.version == NEWEST else f"{kernel.version}."

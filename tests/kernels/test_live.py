@@ -12,6 +12,8 @@ from tests.kernels.harness import Kernel
 from tests.wire.openai import OpenAIWire
 from tests.wire.server import Reply, Text
 
+pytestmark = pytest.mark.every_kernel
+
 SETUP = """
 %load_ext nbagents
 import asyncio

@@ -8,6 +8,8 @@ import pytest
 
 from tests.kernels.harness import Kernel
 
+pytestmark = pytest.mark.every_kernel
+
 SETUP = """%load_ext nbagents
 import asyncio
 from concurrent.futures import ThreadPoolExecutor

@@ -10,6 +10,8 @@ from tests.kernels.harness import Execution, Kernel
 from tests.wire.openai import OpenAIWire
 from tests.wire.server import Call, refuse, reply
 
+pytestmark = pytest.mark.every_kernel
+
 SETUP = """
 %load_ext nbagents
 import asyncio, time

@@ -177,12 +177,12 @@ async def test_when_s3_fails_for_good_the_run_ends_and_goes_on_when_it_is_back(
 
 
 @pytest.mark.parametrize(("name", "durable"), [("graph", "turn"), ("till", "exact")])
-async def test_a_run_that_is_killed_goes_on_from_s3(name, durable, s3, tmp_path):
+async def test_a_run_that_is_killed_is_resumed_from_s3(name, durable, s3, seeded, tmp_path):
     server = CrashServer()
-    seed = random.randrange(10**9)
+    seed, wanted = seeded(3)
     chance, whole, kills, stories = random.Random(seed), await undisturbed(name), 0, 0
     try:
-        while kills < 5:
+        while kills < wanted:
             stories += 1
             bucket = new_bucket()
             place = Place(
@@ -193,7 +193,7 @@ async def test_a_run_that_is_killed_goes_on_from_s3(name, durable, s3, tmp_path)
             )
             kills += await goes_on(server, name, whole, place, tmp_path / f"{stories}", chance)
     except BaseException as error:
-        error.add_note(f"This was story {stories} with seed {seed}.")
+        error.add_note(f"This was story {stories} of NBAGENTS_CRASH_SEED={seed}.")
         raise
     finally:
         server.close()
