@@ -24,7 +24,7 @@ from nbagents.events import (
 from nbagents.limits import Limits
 from nbagents.messages import ZERO_USAGE, Usage
 from nbagents.past import Past
-from nbagents.questions import OpenQuestion, Question, recorded_question
+from nbagents.questions import OpenQuestion, Question, asks_the_same, recorded_question
 from nbagents.record import Record
 from nbagents.replay import playing
 from nbagents.shared import Shared
@@ -196,9 +196,9 @@ class RunContext:
         if isinstance(question, str):
             question = Question(question)
         before = self.past.question(self.call_id) if self.past else None
-        if before is not None and before[1] is not None:
+        if before is not None and before[1] is not None and asks_the_same(question, before[0]):
             answered = OpenQuestion(question, before[0])
-            with contextlib.suppress(UserError):  # It was a secret, or other things are asked now.
+            with contextlib.suppress(UserError):  # It was a secret.
                 return answered.recorded(before[1].answer)
         asked = await self._request(question, before[0] if before else None)
         return await self._answer(OpenQuestion(question, asked))
@@ -235,15 +235,15 @@ class RunContext:
         return answer
 
     async def _request(self, question: Question, before: InputRequested | None) -> InputRequested:
-        """Report a question, unless it stands in the record as it is."""
-        schema, record = question.adapter.json_schema(), self.record
-        if before is not None and (before.prompt, before.schema) == (question.prompt, schema):
+        """Report a question, unless it is in the record as it is."""
+        record = self.record
+        if before is not None and asks_the_same(question, before):
             return before
         record.asked += before is None
         asked = InputRequested(
             before.question_id if before else f"q{record.asked}",
             question.prompt,
-            schema,
+            question.adapter.json_schema(),
             self.name,
             question.reason,
             question.details,

@@ -142,6 +142,14 @@ class Cancelled(NbAgentsError):
     """The run was stopped before it had an output."""
 
 
+def check_type(option: str, value: object, wanted: type, example: str) -> None:
+    """Raise `UserError` when an option is not of its type, which would only show in the middle of a run."""
+    if not isinstance(value, wanted):
+        raise UserError(
+            f"{option}={value!r:.60} must be a {wanted.__name__}: {option}={wanted.__name__}({example})."
+        )
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Name the close match of a misspelled name, as a sentence to append; empty without one."""
     by_folded = {candidate.casefold(): candidate for candidate in known}

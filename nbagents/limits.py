@@ -7,9 +7,9 @@ from dataclasses import dataclass, fields
 from decimal import Decimal
 from typing import Any
 
-from nbagents.errors import UserError
+from nbagents.errors import UserError, check_type
 
-__all__ = ["Limits"]
+__all__ = ["Limits", "check_limits"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,3 +41,9 @@ class Limits:
             if not is_number or math.isnan(number) or number <= 0:  # NaN would never be reached.
                 kind = "a whole number" if is_whole else "a number"
                 raise UserError(f"Limits({limit.name}={value!r}): it must be {kind} above 0.")
+
+
+def check_limits(limits: object) -> None:
+    """Raise `UserError` for limits that are not `Limits`."""
+    if limits is not None:
+        check_type("limits", limits, Limits, "turns=10")

@@ -125,6 +125,12 @@ class Past:
         below = (past.total for pasts in self._children.values() for past in pasts)
         return sum(below, self._spent)
 
+    @property
+    def ended_nodes(self) -> set[str]:
+        """The nodes of a graph whose runs have ended."""
+        ended = (node for (_, node, _), runs in self._children.items() if any(r.end for r in runs))
+        return {node for node in ended if node is not None}
+
     def child(self, call_id: str | None, node: str | None, name: str) -> Past | None:
         """Take the next run below it that stood in the same place; None when there was none."""
         pasts = self._children.get((call_id, node, name))

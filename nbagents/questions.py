@@ -7,14 +7,16 @@ import functools
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import Annotated, Any, Literal, Protocol, cast, get_origin
 
 from pydantic import AfterValidator, TypeAdapter, ValidationError
 from pydantic.errors import PydanticUserError
-from pydantic_core import to_json, to_jsonable_python
+from pydantic_core import from_json, to_json, to_jsonable_python
 
 from nbagents.errors import UserError
 from nbagents.events import InputRequested
+from nbagents.redaction import redact_json
 
 __all__ = [
     "Answers",
@@ -22,6 +24,7 @@ __all__ = [
     "OpenQuestion",
     "Prepared",
     "Question",
+    "asks_the_same",
     "meet",
     "present_human",
     "recorded_question",
@@ -59,6 +62,27 @@ class Question:
             return _adapter(schema)
         except TypeError:  # An annotation that cannot be hashed.
             return _new_adapter(schema)
+
+    @property
+    def declared(self) -> list[str]:
+        """What a session remembers of it: its prompt, and a digest of all that decides the answer."""
+        whole = _recorded(self.prompt, self.adapter.json_schema(), self.details)
+        return [self.prompt, sha256(to_json(whole)).hexdigest()]
+
+
+def _recorded(prompt: str, schema: Any, details: Any) -> Any:
+    """Return what is asked as a record has it: as JSON, and without keys."""
+    text = to_json([prompt, schema, details], bytes_mode="base64", fallback=repr)
+    return from_json(redact_json([text])[0])
+
+
+def asks_the_same(question: Question, asked: InputRequested) -> bool:
+    """Tell whether a recorded question is this one, so that its answer is the answer to this one.
+
+    Compares prompt, type and details, as a record has them: without keys.
+    """
+    now = _recorded(question.prompt, question.adapter.json_schema(), question.details)
+    return now == _recorded(asked.prompt, asked.schema, asked.details)
 
 
 def recorded_question(asked: InputRequested) -> Question:

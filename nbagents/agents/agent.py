@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, ClassVar, Generic, cast
@@ -16,8 +16,8 @@ from nbagents.agents.human import check_patterns, handoff_to_user
 from nbagents.agents.loop import Job, run_loop
 from nbagents.agents.output import OUTPUT_TOOL, Output
 from nbagents.context import RunContext
-from nbagents.errors import UserError
-from nbagents.limits import Limits
+from nbagents.errors import UserError, check_type
+from nbagents.limits import Limits, check_limits
 from nbagents.messages import Message
 from nbagents.models.base import Model, Settings
 from nbagents.models.registry import resolve_model
@@ -58,7 +58,8 @@ class Agent(Runnable[T], Generic[T]):
     """For other agents, which may call this one."""
     approve: Sequence[str] = field(default=(), kw_only=True)
     """Patterns, such as `delete_*`, of the tools that you have to allow at each call. A pattern that
-    matches no tool of this agent is an error, as it would protect nothing; `*` means all of them."""
+    matches no tool of this agent is an error, as it would protect nothing. `*` means all tools but
+    those that act on nothing outside of the run; `handoff` protects the one that a swarm lends."""
     settings: Settings = field(default_factory=Settings, kw_only=True)
     history: History = field(default_factory=KeepAll, kw_only=True)
     retries: RetryPolicy = field(default_factory=RetryPolicy, kw_only=True)
@@ -75,9 +76,10 @@ class Agent(Runnable[T], Generic[T]):
             raise UserError(message)
         if isinstance(self.tools, (str, Tool, Runnable)) or not hasattr(self.tools, "__iter__"):
             raise UserError(f"tools={self.tools!r} is no list. Put it into one: tools=[...]")
-        if isinstance(self.approve, str):
-            raise UserError(f"approve={self.approve!r} is no list. Put it into one: approve=[...]")
         object.__setattr__(self, "tools", tuple(self.tools))
+        object.__setattr__(self, "approve", _patterns(self.approve))
+        check_type("settings", self.settings, Settings, "temperature=0")
+        check_limits(self.limits)
         _ = self.tool_table, self.output
         check_patterns(self.name, self.approve, self.tool_table)
 
@@ -179,6 +181,15 @@ class Agent(Runnable[T], Generic[T]):
             retries=self.retries,
         )
         return await run_loop(ctx, job, list(messages))
+
+
+def _patterns(given: object) -> tuple[str, ...]:
+    """Copy the patterns of `approve`, so that nothing can change what is protected."""
+    if isinstance(given, (str, Mapping)) or not isinstance(given, Iterable):
+        raise UserError(
+            f"approve={given!r:.60} must be a list of tools' names or patterns: approve=[...]"
+        )
+    return tuple(cast("Iterable[str]", given))
 
 
 def _as_tool(usable: Usable) -> Tool:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Annotated, Any, cast
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, ConfigDict, Field
+from pydantic.dataclasses import dataclass as pydantic_dataclass
 from pydantic_core import to_jsonable_python
 
 from nbagents.context import RunContext
@@ -20,7 +20,7 @@ from nbagents.tools.function import tool
 __all__ = ["Approval", "approve", "check_patterns", "handoff_to_user"]
 
 
-@dataclass(frozen=True, slots=True)
+@pydantic_dataclass(frozen=True, slots=True, config=ConfigDict(extra="forbid"))
 class Approval:
     """The user's decision on a call that a model wants to make."""
 
@@ -35,6 +35,9 @@ def _from_yes_or_no(value: Any) -> Any:
     return cast("Any", value) if whole else {"approve": value}
 
 
+_LENT = ("handoff",)
+"""Tools that a team lends to its members, which an agent may name before it is in a team."""
+
 _APPROVAL = Annotated[Approval, BeforeValidator(_from_yes_or_no)]
 
 
@@ -45,7 +48,7 @@ def check_patterns(agent: str, patterns: Sequence[str], tools: Mapping[str, Tool
         if not isinstance(cast("object", pattern), str):
             message = f"approve takes the names of tools, or patterns such as 'delete_*', not {pattern!r:.60}."
             raise UserError(message)
-        if pattern != "*" and not any(fnmatchcase(name, pattern) for name in asking):
+        if pattern not in {"*", *_LENT} and not any(fnmatchcase(name, pattern) for name in asking):
             raise UserError(
                 f"approve={pattern!r} would protect nothing: {agent!r} has no such tool."
                 f"{did_you_mean(pattern, asking)}{_where_else(pattern, tools)}"
@@ -72,7 +75,8 @@ async def approve(
     Raises `ToolError`, for the model to read, when the user denies it.
     """
     name = tool.spec.name
-    asked_for = not tool.is_internal and any(fnmatchcase(name, pattern) for pattern in patterns)
+    named = any(fnmatchcase(name, pattern) for pattern in patterns)
+    asked_for = named and (not tool.is_internal or name in patterns)
     if not asked_for and not await tool.needs_approval(args):
         return ""
     question = Question(

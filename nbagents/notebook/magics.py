@@ -94,7 +94,7 @@ class AgentMagics(Magics):
             expand(cell, namespace.variables).strip(),
             model=namespace.model(options.model),
             tools=tools,
-            approve=split(options.approve),
+            approve=_patterns(options.approve),
             output_type=namespace.type(options.out),
             settings=Settings(temperature=options.temperature),
             limits=limits_of(None, options),
@@ -240,3 +240,14 @@ def limits_of(limits: Limits | None, options: Any) -> Limits | None:
 def _takes_nothing(name: str, line: str) -> None:
     if line.strip():
         raise UsageError(f"%{name} takes no arguments, but was given {line.strip()!r}.")
+
+
+def _patterns(approve: str | None) -> list[str]:
+    """Split what `--approve` lists. Raises `UsageError` when that is nothing."""
+    patterns = split(approve)
+    if approve is not None and not patterns:
+        raise UsageError(
+            f"--approve {approve!r} names no tool, so it would protect nothing. "
+            "Name the tools that need your approval, or leave --approve out."
+        )
+    return patterns

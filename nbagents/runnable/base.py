@@ -22,7 +22,7 @@ from nbagents.events import (
     RunResumed,
     RunStarted,
 )
-from nbagents.limits import Limits
+from nbagents.limits import Limits, check_limits
 from nbagents.messages import Message, TextPart, ToolSpec, user_message
 from nbagents.past import Past
 from nbagents.questions import Answers, Question
@@ -191,6 +191,9 @@ class Asked(Generic[T]):
     session: Session | str | None
     deps: object
     limits: Limits | None
+
+    def __post_init__(self) -> None:
+        check_limits(self.limits)
 
 
 def _given(input: Input | None, session: Session | str | None) -> tuple[Message, ...] | None:

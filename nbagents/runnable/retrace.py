@@ -144,15 +144,22 @@ def changes(name: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> tup
 
 
 def check_ways(name: str, before: Mapping[str, Any], now: Mapping[str, Any], past: Past) -> None:
-    """See that the nodes which a graph has left lead where they led then.
+    """Check that the nodes which a graph has left lead where they led, and asked what they ask now.
 
-    Raises `UserError` for one that does not. Those that it has not left may lead elsewhere.
+    Raises `UserError` for one that does not. Nodes that have not ended may have changed.
     """
     had, has = before.get("ways", {}), now.get("ways", {})
     for source, _ in past.departures:
         if source in had and had[source] != has.get(source, []):
             old, new = (", ".join(ways.get(source, [])) or "nowhere" for ways in (had, has))
             message = f"{name} has left {source!r}, which led to {old}, and leads to {new} now. Give it back its edges, or ask anew; a session can be branched off before that: %session fork NEW --at STEP."
+            raise UserError(message)
+    asked, asks = before.get("questions", {}), now.get("questions", {})
+    for node in past.ended_nodes:
+        if node in asked and node in asks and asked[node] != asks[node]:
+            old, new = asked[node][0], asks[node][0]
+            change = "other details or another type" if old == new else f"{new!r}"
+            message = f"The question {node!r} of {name} was answered when it was {old!r}, and has {change} now, so that answer cannot be used. Restore the question, ask the graph something new, or branch off before the answer: %session fork NEW --at STEP."
             raise UserError(message)
 
 

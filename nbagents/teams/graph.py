@@ -10,7 +10,7 @@ from typing import Any, ClassVar, cast
 from nbagents.agents.agent import Agent
 from nbagents.context import RunContext
 from nbagents.errors import UserError, unknown_name
-from nbagents.limits import Limits
+from nbagents.limits import Limits, check_limits
 from nbagents.messages import Message
 from nbagents.questions import Question
 from nbagents.runnable import Result, Runnable, Sketch
@@ -63,6 +63,7 @@ class Graph(Runnable[Any]):
         object.__setattr__(self, "edges", edges)
         if not nodes:
             raise UserError(f"The graph {self.name!r} has no nodes.")
+        check_limits(self.limits)
         if self.max_steps is not None and self.max_steps < 1:
             raise UserError(f"max_steps={self.max_steps} lets nothing run.")
         _ = self._plan, self._functions
@@ -181,13 +182,18 @@ class Graph(Runnable[Any]):
 
     @property
     def declared(self) -> dict[str, Any]:
-        """Its nodes, and where each leads."""
+        """Its nodes, where each leads, and what its questions ask."""
         names = list(self._works)
         ways = {
             name: [_told(names[way.target], way) for way in self._plan.out[number]]
             for number, name in enumerate(names)
         }
-        return {"parts": names, "ways": ways}
+        questions = {
+            name: node.runs.declared
+            for name, node in self._works.items()
+            if isinstance(node.runs, Question)
+        }
+        return {"parts": names, "ways": ways, "questions": questions}
 
     @cached_property
     def _steps(self) -> dict[str, Step]:
@@ -200,17 +206,43 @@ class Graph(Runnable[Any]):
             runnable = cast("Runnable[Any]", runs)
             return lambda given: (runnable, given.messages())
         if isinstance(runs, Question):
-            shows = node.show or self._taken_after(name)
-            return lambda given: (Ask(name, runs, shows, given), given.first_messages())
+            named, used = node.show, self._used_after(name)
+            return lambda given: (Ask(name, runs, given, named, used), given.first_messages())
         function = self._functions[name]
         return lambda given: (function.bind(name, given), given.first_messages())
 
-    def _taken_after(self, name: str) -> list[str]:
-        """List the nodes whose outputs the functions after a question take by name."""
-        after = (edge.target for edge in self._declared if edge.source == name)
-        functions = [self._functions[target] for target in after if target in self._functions]
-        taken = dict.fromkeys(node for function in functions for node in function.takes)
-        return [node for node in taken if node != name]
+    def _used_after(self, name: str) -> list[str]:
+        """List the nodes whose outputs the next nodes after a question use.
+
+        Looks past nodes that use none but the answers: other questions, and what only signs off.
+        """
+        used: dict[str, None] = {}
+        waiting, seen = [name], {name}
+        while waiting:
+            for target in self._targets(waiting.pop(0)):
+                if target in seen:
+                    continue
+                seen.add(target)
+                uses = [each for each in self._uses(target) if self._is_shown(name, each)]
+                used.update(dict.fromkeys(uses))
+                if not uses:
+                    waiting.append(target)
+        return list(used)
+
+    def _targets(self, name: str) -> list[str]:
+        return [edge.target for edge in self._declared if edge.source == name]
+
+    def _uses(self, name: str) -> list[str]:
+        """List the nodes whose outputs a node is given."""
+        function = self._functions.get(name)
+        if function is None:
+            return list(self._sources[name])
+        return [*function.takes, *(self._sources[name] if function.takes_all else ())]
+
+    def _is_shown(self, question: str, name: str) -> bool:
+        """Tell whether a question shows the output of a node: it comes before, and is no answer."""
+        asks = isinstance(self._works[name].runs, Question)
+        return not asks and name != question and bool(_is_before(question, self._sources, name))
 
     async def execute(self, ctx: RunContext, messages: Sequence[Message]) -> Result[Any]:
         """Visit the nodes, each as soon as it is ready."""

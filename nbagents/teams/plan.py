@@ -32,7 +32,7 @@ class Node:
     """Whether its failure ends the graph, or counts as if it had not been reached."""
     show: Sequence[str] = field(default=(), kw_only=True)
     """Of a question: the nodes whose last outputs it shows. Without them it shows the outputs that
-    the functions of the next nodes take by name, or else those that lead to it."""
+    the next nodes use, or else those that lead to it."""
 
 
 @dataclass(frozen=True, slots=True)

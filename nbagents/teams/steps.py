@@ -166,6 +166,11 @@ class Function:
         """The nodes whose outputs it takes by name."""
         return [name for name, kind, _ in self._takes if kind == "named" and name != _INPUT]
 
+    @property
+    def takes_all(self) -> bool:
+        """Tell whether it also takes the outputs of all nodes that lead to it."""
+        return self._takes_rest or any(kind == "whole" for _, kind, _ in self._takes)
+
     @functools.cached_property
     def adapter(self) -> TypeAdapter[Any] | None:
         """The codec of what it says it returns, when that is a type that JSON can hold."""
@@ -295,12 +300,15 @@ class Ask(Runnable[Any]):
     kind: ClassVar[str] = "human"
     description = ""
 
-    def __init__(self, name: str, question: Question, shows: Sequence[str], given: Given) -> None:
-        """Ask `question`, and show the last outputs of the nodes named in `shows`."""
+    def __init__(
+        self, name: str, question: Question, given: Given, named: Sequence[str], used: Sequence[str]
+    ) -> None:
+        """Ask `question`, and show the last outputs of the nodes that are `named`, or else `used`."""
         self.name = name
         self._question = question
-        self._shows = shows
         self._given = given
+        self._named = named
+        self._used = used
 
     @property
     def output_adapter(self) -> TypeAdapter[Any] | None:
@@ -320,8 +328,12 @@ class Ask(Runnable[Any]):
 
     def _shown(self) -> Any:
         """Return the output to show, or several by name; None when there is none."""
-        found = {name: self._given.earlier(name) for name in self._shows}
+        names = self._named or self._used
+        found = {name: self._given.earlier(name) for name in names}
         outputs = {name: result.output for name, result in found.items() if result is not None}
+        if self._named:
+            missing = {name: f"{name} has no output yet." for name in names if name not in outputs}
+            outputs = {name: missing.get(name, outputs.get(name)) for name in names}
         if outputs:
-            return outputs if len(self._shows) > 1 else next(iter(outputs.values()))
+            return outputs if len(names) > 1 else next(iter(outputs.values()))
         return self._given.whole.output if self._given.results else None

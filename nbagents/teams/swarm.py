@@ -15,7 +15,7 @@ from nbagents.agents.human import handoff_to_user
 from nbagents.context import RunContext
 from nbagents.errors import LimitReached, ToolRetry, UserError, unknown_name
 from nbagents.events import DurableEvent, HandedOff, RunStarted, ToolFinished, messages_of
-from nbagents.limits import Limits
+from nbagents.limits import Limits, check_limits
 from nbagents.messages import (
     FilePart,
     Message,
@@ -65,6 +65,7 @@ class Swarm(Runnable[Any]):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "members", tuple(self.members))
+        check_limits(self.limits)
         table = self._table
         if not table:
             raise UserError(f"The swarm {self.name!r} has no members.")

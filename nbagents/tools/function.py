@@ -19,7 +19,7 @@ from pydantic_core import to_jsonable_python
 from nbagents import _portal
 from nbagents._portal import in_thread, on_main_thread
 from nbagents.context import RunContext
-from nbagents.errors import ToolError, ToolRetry, UserError
+from nbagents.errors import ToolError, ToolRetry, UserError, unknown_name
 from nbagents.events import ToolProgress
 from nbagents.messages import TextPart, ToolSpec
 from nbagents.redaction import redact
@@ -85,7 +85,7 @@ class FunctionTool(Tool, Generic[P, R]):
     def parse(self, args: str) -> dict[str, Any]:
         """Check the arguments and turn them into the annotated types."""
         try:
-            return self._signature.adapter.validate_json(args or "{}")
+            return self._signature.parse(args or "{}")
         except ValidationError as error:
             raise ToolRetry(_problems(error)) from None
         except Exception as error:
@@ -216,6 +216,11 @@ def tool(
         if not inspect.isroutine(named):
             raise UserError(f"A tool is a function, not {function!r}: write one that calls it.")
         own = name or named.__name__
+        if thread not in ("worker", "main"):
+            raise unknown_name("thread", thread, ["worker", "main"])
+        if not isinstance(cast("object", approve), bool) and not callable(approve):
+            message = f"approve={approve!r:.60} must be True, False or a function of the tool's arguments."
+            raise UserError(message)
         signature = read_signature(function, own)
         if lacking := _lacking(named, description, signature):
             warnings.warn(f"The tool {own!r} {lacking}; the model has to guess.", stacklevel=2)

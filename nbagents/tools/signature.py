@@ -38,11 +38,18 @@ class Signature:
     """The first parameter of a method that belongs to no object yet."""
     untyped: tuple[str, ...]
     """Parameters of which the model is told no type."""
+    defaults: dict[str, Any]
+    """The values of the parameters that a model may leave out."""
 
     def of_object(self) -> Signature:
         """Return the signature of the method once it belongs to an object."""
         rest = list(self.parameters.parameters.values())[1:]
         return replace(self, parameters=self.parameters.replace(parameters=rest), instance=None)
+
+    def parse(self, args: str) -> dict[str, Any]:
+        """Turn a call's arguments, JSON, into the annotated types, with the defaults of the rest."""
+        known = {**self.defaults, **self.adapter.validate_json(args)}
+        return {name: known[name] for name in self.parameters.parameters if name in known}
 
     def call(self, function: Callable[..., Any], args: dict[str, Any]) -> Any:
         """Call a function, with what it can take by position in its place."""
@@ -79,7 +86,12 @@ def read_signature(function: Callable[..., Any], name: str) -> Signature:
             untyped.append(parameter.name)
         fields[parameter.name] = _field(parameter, hint, told.get(parameter.name))
     adapter = _adapter(name, fields)
-    return Signature(given, adapter, _schema(adapter), context, instance, tuple(untyped))
+    defaults = {
+        name: given.parameters[name].default
+        for name, hint in fields.items()
+        if typing.get_origin(hint) is NotRequired
+    }
+    return Signature(given, adapter, _schema(adapter), context, instance, tuple(untyped), defaults)
 
 
 def description_of(function: Callable[..., Any], name: str) -> str:

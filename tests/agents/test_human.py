@@ -15,6 +15,7 @@ from nbagents import (
     RunContext,
     Say,
     ScriptedModel,
+    Swarm,
     ToolStarted,
     UserError,
     handoff_to_user,
@@ -163,7 +164,51 @@ def test_a_misspelled_pattern_names_the_close_match():
 
 @pytest.mark.parametrize("pattern", ["delete_file", "delete_*", "*_file", "*"])
 def test_a_pattern_that_matches_a_tool_is_taken(pattern):
-    assert asking(tools=[Deletes().tool], approve=[pattern]).approve == [pattern]
+    assert asking(tools=[Deletes().tool], approve=[pattern]).approve == (pattern,)
+
+
+async def test_what_is_protected_stays_so_whatever_happens_to_the_list():
+    disk, patterns = Deletes(), ["delete_file"]
+    listed = asking(DELETE, tools=[disk.tool], approve=patterns)
+    generated = asking(DELETE, tools=[disk.tool], approve=(name for name in patterns))
+    patterns.clear()
+    for agent in (listed, generated):
+        assert (await agent.run("go")).status == "waiting"
+    assert disk.deleted == []
+
+
+@pytest.mark.parametrize("approve", ["delete_file", {"delete_file": False}, None, True])
+def test_what_is_no_list_of_patterns_is_an_error(approve):
+    with pytest.raises(UserError, match="must be a list of tools' names or patterns"):
+        asking(tools=[Deletes().tool], approve=approve)
+
+
+async def test_a_handoff_that_needs_approval_is_asked_about():
+    handoff = ("handoff", {"to": "b", "reason": "It is about tea."})
+    a = Agent("a", model=ScriptedModel(Say(calls=[handoff])), approve=["handoff"])
+    team = Swarm("s", [a, Agent("b", model=ScriptedModel("tea"))])
+    run = await team.run("go")
+    assert run.status == "waiting"
+    assert [question.prompt for question in run.questions] == ["Allow a to call handoff?"]
+    assert (await run.resume([True])).output == "tea"
+
+
+async def test_a_misspelled_comment_allows_nothing():
+    disk = Deletes()
+    answer = {"approve": True, "commnt": "Only this once."}
+    run = await asking(DELETE, tools=[disk.tool]).run("go", answers=[answer])
+    assert (run.status, disk.deleted) == ("waiting", [])
+
+
+async def test_an_approval_shows_the_defaults_that_the_tool_runs_with():
+    @tool(approve=True)
+    def remove(path: str, recursive: bool = True) -> str:
+        """Remove."""
+        return path
+
+    run = await asking(("remove", {"path": "/a"}), tools=[remove]).run("go")
+    [question] = run.questions
+    assert list(question.asked.details.items()) == [("path", "/a"), ("recursive", True)]
 
 
 def test_a_copy_without_the_protected_tool_is_an_error():

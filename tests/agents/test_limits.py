@@ -9,6 +9,7 @@ import pytest
 
 from nbagents import (
     Agent,
+    Graph,
     LimitReached,
     Limits,
     MessageFinished,
@@ -16,6 +17,7 @@ from nbagents import (
     RunFinished,
     Say,
     ScriptedModel,
+    Swarm,
     Usage,
     UserError,
 )
@@ -231,3 +233,23 @@ async def test_no_more_tools_run_at_once_than_allowed_and_all_of_them_run():
     run = await Agent("a", model=model, tools=[count]).run("go", limits=Limits(parallel_tools=3))
     assert most == 3
     assert len(run.messages[2].parts) == 10
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda limits: Agent("a", limits=limits),
+        lambda limits: Swarm("s", [Agent("a")], limits=limits),
+        lambda limits: Graph("g", {"one": look}, [], limits=limits),
+        lambda limits: looker().stream("go", limits=limits),
+    ],
+)
+@pytest.mark.parametrize("limits", [{"turns": 3}, 3, "turns=3"])
+def test_limits_of_another_type_are_an_error_before_anything_runs(make, limits):
+    with pytest.raises(UserError, match=r"must be a Limits: limits=Limits\(turns=10\)"):
+        make(limits)
+
+
+def test_settings_of_another_type_are_an_error():
+    with pytest.raises(UserError, match=r"must be a Settings: settings=Settings\(temperature=0\)"):
+        looker(settings={"temperature": 0})

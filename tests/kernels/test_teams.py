@@ -156,7 +156,13 @@ def test_an_agent_is_given_the_person_and_what_has_to_be_allowed(cells: Kernel):
     ).text
     assert "handoff_to_user" in card
     assert "pay*, book" in card
-    assert cells.execute("print(clerk.approve)").text == "['pay*', 'book']\n"
+    assert cells.execute("print(clerk.approve)").text == "('pay*', 'book')\n"
+
+
+def test_approval_of_nothing_is_an_error(cells):
+    for nothing in ("''", "',  '"):
+        line = f"%%agent clerk --tools book --approve {nothing}"
+        assert "names no tool, so it would protect nothing" in cells.execute(f"{line}\nBook.").text
 
 
 def test_names_and_options_of_teams_are_completed(cells: Kernel):

@@ -103,5 +103,5 @@ async def test_an_approval_shows_the_arguments_as_the_tool_gets_them(written: An
     run = await Agent("a", model=model, tools=[act]).run("go")
     [question] = run.questions
     details = _spec(question, fields_of(question.asked.schema))["details"]
-    assert json.loads(details) == runs
+    assert json.loads(details) == {"force": False, "times": 1, "data": None, **runs}
     assert_seen(details)

@@ -12,6 +12,7 @@ from nbagents import (
     Graph,
     MemoryStore,
     Question,
+    RunContext,
     RunResumed,
     Say,
     ScriptedModel,
@@ -125,3 +126,40 @@ async def test_a_member_with_a_typed_answer_who_handed_over_is_not_asked_again(s
     last = last.replaced(model=ScriptedModel("Fine."))
     run = await Swarm("swarm", [first, last]).run("go", session=session, answers=["here"])
     assert (run.output, len(first.model.requests)) == ("Fine.", 1)
+
+
+@pytest.mark.parametrize("is_restarted", [True, False])
+@pytest.mark.parametrize(
+    ("prompt", "details"), [("Deploy to PRODUCTION?", "v1"), ("Deploy to staging?", "v2")]
+)
+async def test_the_answer_to_another_question_is_not_taken(store, prompt, details, is_restarted):
+    def team(prompt: str, details: str) -> Graph:
+        first = Question(prompt, bool, details=details)
+        return Graph("g", {"ok": first, "sure": Question("Sure?", bool)}, [("ok", "sure")])
+
+    session = Session("s", store=store)
+    await team("Deploy to staging?", "v1").run("go", session=session, answers=[True])
+    if is_restarted:
+        session = await Session("s", store=store).load()
+    with pytest.raises(
+        UserError, match="'ok' of g was answered when it was 'Deploy to staging"
+    ) as e:
+        await team(prompt, details).run("go", session=await session.fork("f"), answers=[True])
+    assert ("PRODUCTION" in str(e.value)) is (prompt == "Deploy to PRODUCTION?")
+    run = await team("Deploy to staging?", "v1").run("go", session=session, answers={"Sure?": True})
+    assert run.output is True
+
+
+async def test_a_tool_that_asks_something_else_now_is_not_given_the_old_answer(store):
+    def agent(*prompts: str) -> Agent:
+        @tool(idempotent=True)
+        async def work(ctx: RunContext) -> str:
+            """Work."""
+            return str([await ctx.ask(Question(prompt, bool)) for prompt in prompts])
+
+        return Agent("a", model=ScriptedModel(Say(calls=[("work", {})]), "done"), tools=[work])
+
+    first = agent("Shall I make tea?", "And coffee?")
+    await first.run("go", session=Session("s", store=store), answers=[True])
+    run = await agent("Wipe the disk?").run("go", session=Session("s", store=store))
+    assert [question.prompt for question in run.questions] == ["Wipe the disk?"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -108,3 +109,58 @@ async def test_a_gate_does_not_show_a_node_that_has_not_run():
 def test_a_gate_that_would_show_something_else_is_an_error(ok, problem):
     with pytest.raises(UserError, match=problem):
         gate(ok)
+
+
+def sign(ok: bool) -> str:
+    return "signed"
+
+
+@pytest.mark.parametrize("second", [Question("Really?", bool), sign])
+async def test_a_gate_looks_past_nodes_that_use_only_the_answer(second):
+    graph = Graph(
+        "report",
+        {"draft": draft, "check": check, "ok": ASK, "second": second, "publish": publish},
+        [("draft", "check"), ("check", "ok"), ("ok", "second"), ("second", "publish")],
+    )
+    run = await graph.run("go", answers=[True, True])
+    assert run.output == "published The report."
+    questions = [event for event in run.events if isinstance(event, InputRequested)]
+    assert {question.details for question in questions} == {"The report."}
+
+
+async def test_a_gate_before_an_agent_shows_what_else_leads_to_the_agent():
+    graph = Graph(
+        "report",
+        {
+            "draft": draft,
+            "check": check,
+            "ok": ASK,
+            "editor": Agent("editor", model=ScriptedModel("ok")),
+        },
+        [("draft", "check"), ("check", "ok"), ("ok", "editor"), ("draft", "editor")],
+    )
+    assert await shown(graph) == "The report."
+
+
+async def test_a_gate_says_that_a_node_which_it_names_has_no_output_yet():
+    started = asyncio.Event()
+
+    async def slow() -> str:
+        await started.wait()
+        return "SLOW"
+
+    def fast() -> str:
+        return "FAST"
+
+    async def end(ok: bool) -> str:
+        started.set()
+        return "done"
+
+    graph = Graph(
+        "report",
+        {"fast": fast, "slow": slow, "ok": Node(ASK, join="any", show=["slow"]), "end": end},
+        [("fast", "ok"), ("slow", "ok"), ("ok", "end")],
+    )
+    run = await graph.run("go", answers={"*": True})
+    first = next(event for event in run.events if isinstance(event, InputRequested))
+    assert first.details == "slow has no output yet."

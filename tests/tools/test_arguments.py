@@ -159,4 +159,6 @@ async def test_a_tool_that_does_not_exist_is_named_with_the_closest_one_that_doe
 def test_a_tool_may_be_asked_to_check_arguments_by_hand():
     made = tool(Recorder().record)
     assert isinstance(made, Tool)
-    assert made.parse('{"place": {"city": "Bern"}}') == {"place": Place(city="Bern")}
+    parsed = made.parse('{"place": {"city": "Bern"}, "often": 2}')
+    assert (parsed["place"], parsed["often"]) == (Place(city="Bern"), 2)
+    assert parsed["source"] == "radar"  # The default of what a model may leave out.

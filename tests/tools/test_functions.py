@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import functools
+import re
 from typing import TYPE_CHECKING, Any, Literal  # noqa: TID251 - what is tested
 
 import pytest
@@ -178,3 +179,19 @@ def test_a_default_that_is_not_json_is_not_told():
         "gap": {"type": "number"},
         "often": {"type": "integer", "default": 2},
     }
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"thread": "mian"}, "There is no thread 'mian'. Did you mean 'main'"),
+        ({"approve": "delete"}, "approve='delete' must be True, False or a function"),
+    ],
+)
+def test_an_option_of_a_tool_that_means_nothing_is_an_error(options, message):
+    with pytest.raises(UserError, match=re.escape(message)):
+
+        @tool(**options)
+        def look() -> str:
+            """Look."""
+            return ""
