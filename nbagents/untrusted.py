@@ -4,24 +4,26 @@ import json
 import re
 import unicodedata
 
-__all__ = ["clean", "exact", "fence", "one_line", "visible"]
+__all__ = ["UNSEEN", "clean", "exact", "fence", "one_line", "visible"]
 
 _LINE_END = re.compile("\r\n?|[\x85\u2028\u2029]")
 _BIDIRECTIONAL = re.compile("[\u202a-\u202e\u2066-\u2069]")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ufffe\uffff]")
 
 # Unicode's Default_Ignorable_Code_Point (DerivedCoreProperties.txt), plus everything else without a
-# glyph of its own: controls, line separators, annotations, the Braille blank, lone surrogates,
+# glyph of its own: line separators, annotations, the Braille blank, lone surrogates,
 # noncharacters, and private use. forms/visible.js has the same list for the page.
-_UNSEEN = (
-    r"\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f"
+UNSEEN = (
+    r"\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f"
     r"\u2028-\u202e\u2060-\u206f\u2800\u3164\ud800-\udfff\ue000-\uf8ff\ufdd0-\ufdef\ufe00-\ufe0f\ufeff"
     r"\uffa0\ufff0-\ufffb\ufffe\uffff\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
     r"\U000e0000-\U000e0fff\U000f0000-\U0010ffff"
 )
+"""Characters without a glyph, beside the controls, for a character class of a regular expression."""
+_HIDES = rf"\x00-\x08\x0b-\x1f\x7f-\x9f{UNSEEN}"
 _SPACES = r"\xa0\u1680\u2000-\u200a\u202f\u205f\u3000"
-_HIDDEN = re.compile(f"[{_UNSEEN}]")
-_INEXACT = re.compile(f"[{_UNSEEN}{_SPACES}]")
+_HIDDEN = re.compile(f"[{_HIDES}]")
+_INEXACT = re.compile(f"[{_HIDES}{_SPACES}]")
 _JOINERS = "\u200c\u200d"
 # Arabic through Sinhala, Myanmar, Khmer, and Mongolian: scripts whose spelling uses joiners.
 _JOINING = re.compile("[\u0600-\u08ff\u0900-\u0dff\u1000-\u109f\u1780-\u18af]")

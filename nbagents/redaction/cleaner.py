@@ -82,6 +82,28 @@ def _without_uris(text: str) -> str:
     return _DATA_URI.sub(lambda match: " " * len(match[0]), text)
 
 
+def _layers(text: str, reading: Callable[[str], Seen]) -> list[Seen]:
+    """Return text as it is, and as it is read once, twice, and so on until it stays the same."""
+    layers = [Seen.whole(_without_uris(text))]
+    while len(layers) <= _DEEPEST + 1:
+        layers.append(reading(layers[-1].text))
+        if layers[-1].text == layers[-2].text:
+            return layers[:-1]
+    return layers[:-1]
+
+
+def _merged(spans: Iterable[Span]) -> list[Span]:
+    """Sort spans, and join those that overlap."""
+    merged: list[Span] = []
+    for span in sorted(spans, key=lambda span: (span.start, -span.end)):
+        if merged and span.start < merged[-1].end:
+            last = merged.pop()
+            merged.append(Span(last.start, max(last.end, span.end), last.what or span.what))
+        else:
+            merged.append(span)
+    return merged
+
+
 class Cleaner:
     """Finds keys in text, HTML and JSON, and returns them with a mark in place of each key.
 
@@ -115,20 +137,22 @@ class Cleaner:
         return self._read(text, decoded, short=short) if _TAGGED.search(text) else text
 
     def _read(self, text: str, reading: Callable[[str], Seen], *, short: bool) -> str:
-        """Clean text as it is, and as it is read in one way, layer by layer."""
-        layers = [Seen.whole(_without_uris(text))]
-        for depth in range(_DEEPEST + 1):
-            spans = self._spans(layers[-1].text, short=short)
-            if spans:
-                for layer in reversed(layers):
-                    spans = [part for span in spans for part in layer.under(span)]
-                text = self._without(text, spans)
-                layers = [Seen.whole(_without_uris(text))]
-                for _ in range(depth):
-                    layers.append(reading(layers[-1].text))
-            layers.append(reading(layers[-1].text))
-            if layers[-1].text == layers[-2].text:
+        """Clean text as it is, and as it is read in one way, layer by layer.
+
+        All layers are searched before anything is taken out: where one layer shows half of a key,
+        another one may show all of it. What was found may give more away.
+        """
+        for _ in range(_DEEPEST + 1):
+            layers = _layers(text, reading)
+            found: list[Span] = []
+            for depth, layer in enumerate(layers):
+                spans = self._spans(layer.text, short=short)
+                for above in reversed(layers[: depth + 1]):
+                    spans = [part for span in spans for part in above.under(span)]
+                found += spans
+            if not found:
                 break
+            text = self._without(text, _merged(found))
         return text
 
     def encoded(self, text: bytes) -> bytes:
@@ -196,15 +220,7 @@ class Cleaner:
         if whole := joined(text):
             found = self._found(whole.text, short=short)
             spans += [part for span in found for part in whole.under(span)]
-        merged: list[Span] = []
-        for span in sorted(spans, key=lambda span: (span.start, -span.end)):
-            if merged and span.start < merged[-1].end:
-                last = merged.pop()
-                what = last.what or span.what
-                merged.append(Span(last.start, max(last.end, span.end), what))
-            else:
-                merged.append(span)
-        return merged
+        return _merged(spans)
 
     def _found(self, text: str, *, short: bool) -> Iterator[Span]:
         for value in self._variables:

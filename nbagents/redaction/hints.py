@@ -6,7 +6,7 @@ import re
 
 from nbagents.redaction.addresses import url_keys
 from nbagents.redaction.named import has_name
-from nbagents.redaction.seen import INLINE_TAG
+from nbagents.redaction.seen import INLINE_TAG, INVISIBLE, TERMINAL
 from nbagents.redaction.vendors import may_go_on, vendor_keys
 
 __all__ = ["may_begin_secret", "may_hold_secret"]
@@ -14,16 +14,18 @@ __all__ = ["may_begin_secret", "may_hold_secret"]
 # What may stand for letters of a key: only a closer look tells.
 _ENCODED = re.compile(
     r"&(?:#(?!39;|34;|x27;|x22;)|amp;(?:#|amp;)|commat|colon|equals|lowbar|period|plus|sol\b)"
-    r"|%[2-7][0-9A-Fa-f]|\\(?:u00[2-7]|/)|data:(?:text|application|image/svg)"
+    r"|%[2-7][0-9A-Fa-f]|\\(?:u00[2-7]|x[2-7]|/)|data:(?:text|application|image/svg)"
 )
 _ENCODING_SIGNS = "data:", *"&%\\"
+_JSON_TERMINAL = TERMINAL.replace(r"\x1b", r"\\u001b").replace(r"\x07", r"\\u0007")
 # What is not seen at all, in text or in JSON, and may stand between the halves of a key.
 _UNSEEN = re.compile(
-    rf"{INLINE_TAG}[^<>]*>|<!--.{{0,200}}?-->|(?:\x1b|\\u001b)\[[0-9;?]*[A-Za-z]"
-    r"|[\u00ad\u200b-\u200d\u2060\ufeff]",
-    re.IGNORECASE,
+    r"<(?P<unseen>style|script|template|title)\b[^<>]*>[^<]*</(?P=unseen)\s*>"
+    rf"|{INLINE_TAG}[^<>]*>|<!--.{{0,200}}?-->|{TERMINAL}|{_JSON_TERMINAL}"
+    rf"|{INVISIBLE}|\\u00[01][0-9A-Fa-f]",
+    re.IGNORECASE | re.DOTALL,
 )
-_UNSEEN_SIGNS = "\\u001b", *"<\x1b\u00ad\u200b\u200c\u200d\u2060\ufeff"
+_UNSEEN_SIGN = re.compile(rf"[\x1b{INVISIBLE[1:]}")
 _BREAKS = "\\n", "\\t", "\\r", "\\b", "\\f"
 _USAGE = '_tokens":'
 """How the events name what was spent."""
@@ -48,10 +50,19 @@ def _suspect(text: str) -> bool:
         text = text.replace(escape, " ")
     if _has_anchor(text):
         return True
-    if any(sign in text for sign in _UNSEEN_SIGNS):
+    if _may_hide(text):
         bare = _UNSEEN.sub("", text)
         return bare != text and _has_anchor(bare)
     return False
+
+
+def _may_hide(text: str) -> bool:
+    """Tell quickly whether there is anything in a text that a reader does not see."""
+    if "<" in text or "\\u00" in text:
+        return True
+    if text.isascii() and text.isprintable():  # As is nearly all JSON.
+        return False
+    return bool(_UNSEEN_SIGN.search(text))
 
 
 def _has_anchor(text: str) -> bool:

@@ -43,9 +43,21 @@ NAME = (
 )
 AUTH = r"(?:(?<![A-Za-z])|(?<=(?<![A-Za-z])o))auth(?:orization)?"
 # With what each shape begins, in small letters: looking for that first is ten times as fast.
-_STEMS = "pass", "pw", "secret", "credential", "token", "key", "auth", "bearer", "basic", " -u"
+_STEMS = (
+    "pass",
+    "pw",
+    "secret",
+    "credential",
+    "token",
+    "key",
+    "auth",
+    "bearer",
+    "basic",
+    " -u",
+    " --u",
+)
 _STEM = re.compile(
-    r"pass|pwd?|secret|credential|token|_?key|auth|bearer|basic|(?<= )-u"
+    r"pass|pwd?|secret|credential|token|_?key|auth|bearer|basic|(?<= )--?u"
     r"|(?:api|access|account|encryption|master|private|signing|subscription)[_ -]?key"
 )
 _SECRET_NAME = re.compile(rf"{NAME}s?$", re.IGNORECASE)
@@ -154,7 +166,7 @@ _SHAPES = (
     ),
     _Shape(
         NAMED,
-        re.compile(rf"-u(?:ser)?[ =]?[\"']?[\w@.-]{{1,60}}:{_VALUE}"),
+        re.compile(rf"--?u(?:ser)?[ =]?[\"']?[\w@.-]{{1,60}}:{_VALUE}"),
         is_random,
     ),
     _Shape(NAMED, re.compile(rf"{NAME}>\s*{_VALUE}", re.IGNORECASE), is_secret),  # XML

@@ -11,21 +11,30 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import unquote
 
-__all__ = ["INLINE_TAG", "Seen", "Span", "decoded", "joined", "seen_of"]
+from nbagents.untrusted import UNSEEN
+
+__all__ = ["INLINE_TAG", "INVISIBLE", "TERMINAL", "Seen", "Span", "decoded", "joined", "seen_of"]
 
 _NARROWEST, _TERMINAL = 40, 80
-# What a reader does not see: it may stand between the halves of a key, or for one of its letters.
-_TAG = r"</?[A-Za-z][^<>]*>|<!--(?:(?!<!--|-->).)*-->"
+# What a reader does not see: it may be between the halves of a key, or stand for one of its letters.
+_TAG = (
+    r"<(?P<unseen>style|script|template|title)\b[^<>]*>[^<]*</(?P=unseen)\s*>"
+    r"|</?[A-Za-z][^<>]*>|<!--(?:(?!<!--|-->).)*-->"
+)
+TERMINAL = r"(?:\x1b\[[0-?]*[ -/]*[@-~]|\x1b[\]PX^_][^\x07\x1b\n]*(?:\x07|\x1b\\)|\x1b[ -/]*[0-~])"
+"""What a terminal obeys: colors, titles, links."""
+INVISIBLE = rf"[\x00-\x08\x0e-\x1a\x7f-\x9f{UNSEEN}]"
 _ESCAPE = (
-    r"\x1b\[[0-9;?]*[A-Za-z]|[\u00ad\u200b-\u200d\u2060\ufeff]"
+    rf"{TERMINAL}|{INVISIBLE}"
     r"|&(?:\#[0-9]{1,7}|\#[xX][0-9A-Fa-f]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});"
-    r"|\\(?:[nrtbf\"\\/]|u[0-9A-Fa-f]{4})"
+    r"|\\(?:[nrtbf\"\\/]|u[0-9A-Fa-f]{4}|x[0-9A-Fa-f]{2})"
     r"|(?:%[2-7][0-9A-Fa-f])+"
 )
+_UNSEEN_TAGS = "<style", "<script", "<template", "<title"
 _ESCAPED = re.compile(_ESCAPE)
 _UNSEEN = re.compile(f"{_TAG}|{_ESCAPE}", re.DOTALL)
 INLINE_TAG = (
-    r"</?(?:a|abbr|b|bdi|bdo|big|cite|code|del|dfn|em|font|i|ins|kbd|mark|q|s|samp|small|span"
+    r"</?(?:a|abbr|b|bdi|bdo|big|cite|code|del|dfn|em|font|i|img|ins|kbd|mark|q|s|samp|small|span"
     r"|strike|strong|sub|sup|tt|u|var|wbr)\b"
 )
 _INLINE = re.compile(INLINE_TAG, re.IGNORECASE)
@@ -135,9 +144,13 @@ def _meant(escape: str) -> str:
         return html.unescape(escape)
     if escape[0] == "%":
         return unquote(escape)
+    if escape[:2] == "\\x":
+        return bytes.fromhex(escape[2:]).decode("latin-1")
     if escape[0] == "\\":
         return str(json.loads(f'"{escape}"'))
     if escape[0] == "<" and not escape.startswith("<!--") and not _INLINE.match(escape):
+        if escape.startswith(_UNSEEN_TAGS):
+            return ""
         tag = re.match(r"</?[A-Za-z]+", escape)
         return "\n" + _OF_TABLE.get(tag[0][1:].lower() if tag else "", "")
     return ""

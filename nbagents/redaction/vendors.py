@@ -126,6 +126,7 @@ _ISSUED: tuple[tuple[str, str, str], ...] = (
     ("a JSON web token", "eyJ", r"[A-Za-z0-9_-]{8,999}\.[A-Za-z0-9_-]{8,}+(?:\.[A-Za-z0-9_-]*+){1,3}"),
     ("a private key", "LS0tLS1CRUdJTi", r"(?!BDRVJ|BQVUJ)[A-Za-z0-9+/=]{40,}+"),
     ("a private key", "-----BEGIN", _PEM),
+    ("a private key", "Private-Lines:", r"[ \d]{1,6}(?:\s{1,2}[A-Za-z0-9+/=]{40,64}){2,}(?:\s{1,2}[A-Za-z0-9+/=]{4,64}(?=\s|\Z))?"),
     ("an AWS access key id", "AKIA ASIA ABIA ACCA", r"[A-Z0-9]{16}\b"),
     ("a Slack webhook", "hooks.slack.com/services/ hooks.slack.com/workflows/", r"[A-Za-z0-9_]{6,14}/[A-Za-z0-9_]{6,14}/[A-Za-z0-9_/]{16,}+"),
     ("a Discord webhook", "discord.com/api/webhooks/ discordapp.com/api/webhooks/", r"[0-9]{15,21}/[A-Za-z0-9_-]{50,}+"),

@@ -10,9 +10,9 @@ import time
 
 import pytest
 
-from nbagents.redaction import MARK
+from nbagents.redaction import MARK, redact
 from nbagents.redaction.cleaner import Cleaner
-from tests.redaction.corpus import DICE, HARMLESS, INNOCENT, KEYS, some
+from tests.redaction.corpus import DICE, HARMLESS, INNOCENT, KEYS, mixed, some
 
 
 def as_tool_arguments(text: str) -> str:
@@ -298,3 +298,52 @@ def test_many_keys_take_no_longer_than_few():
     cleaner = Cleaner()
     assert cleaner.text(text).count(MARK) == len(cleaner.found) > 29_000
     assert time.process_time() - before < 30
+
+
+BETWEEN = [
+    *"\x00\x07\x7f\xad\u034f\u200c\u200e\u202e\u2061\ufe0f\ufeff\ue000\U000e0041",
+    "\x1b[1m",
+    "\x1b[38;5;1m",
+    "\x1bM",
+    "\x1b(B",
+    "\x1b]8;;http://x\x1b\\",
+    "\x1b]0;title\x07",
+    "<b>",
+    "<img alt=''>",
+    "<style>a{b:c}</style>",
+    "<!-- a -->",
+    "&zwnj;",
+]
+
+
+@pytest.mark.parametrize("between", BETWEEN, ids=ascii)
+@pytest.mark.parametrize(
+    "write", [str, json.dumps, lambda text: json.dumps(text, ensure_ascii=False)]
+)
+def test_what_nobody_sees_in_the_middle_of_a_key_does_not_hide_it(between, write):
+    key = "ghp_" + mixed(36)
+    cleaned = redact(write(f"before {key[:14]}{between}{key[14:]} after"))
+    assert not set(re.findall(r"\w{8,}", key)) & set(re.findall(r"\w{8,}", cleaned))
+    assert key[:14] not in cleaned
+    assert key[14:] not in cleaned
+    assert MARK in cleaned
+
+
+def test_an_escape_in_a_literal_does_not_hide_a_key():
+    key = mixed(36)
+    assert redact(f"'ghp\\x5f{key}'") == f"'{MARK}'"
+
+
+@pytest.mark.parametrize("option", ["-u", "--user"])
+def test_a_password_on_the_command_line_is_a_key(option):
+    password = mixed(12)
+    assert (
+        redact(f"curl {option} admin:{password} https://h/")
+        == f"curl {option} admin:{MARK} https://h/"
+    )
+
+
+def test_the_private_lines_of_a_putty_key_are_a_key():
+    lines = "\n".join(some(64) for _ in range(4))
+    text = f"PuTTY-User-Key-File-3: ssh-rsa\nPrivate-Lines: 5\n{lines}\n{some(20)}\nPrivate-MAC: 0"
+    assert redact(text) == f"PuTTY-User-Key-File-3: ssh-rsa\n{MARK}\nPrivate-MAC: 0"
