@@ -21,6 +21,7 @@ from nbagents.events import (
     is_durable,
     stamp,
 )
+from nbagents.jsonable import jsonable
 from nbagents.limits import Limits
 from nbagents.messages import ZERO_USAGE, Usage
 from nbagents.past import Past
@@ -28,6 +29,7 @@ from nbagents.questions import OpenQuestion, Question, asks_the_same, recorded_q
 from nbagents.record import Record
 from nbagents.replay import playing
 from nbagents.shared import Shared
+from nbagents.untrusted import received
 
 __all__ = ["RunContext", "inside_run"]
 
@@ -242,11 +244,11 @@ class RunContext:
         record.asked += before is None
         asked = InputRequested(
             before.question_id if before else f"q{record.asked}",
-            question.prompt,
-            question.adapter.json_schema(),
+            received(question.prompt),
+            jsonable(question.adapter.json_schema()),
             self.name,
-            question.reason,
-            question.details,
+            received(question.reason),
+            jsonable(question.details),
             self.call_id,
         )
         await self.emit(asked)

@@ -13,6 +13,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import ConfigDict, Discriminator, TypeAdapter
 
 from nbagents.errors import UserError
+from nbagents.untrusted import received, received_json, whole, whole_json_text
 
 __all__ = [
     "ZERO_USAGE",
@@ -40,12 +41,22 @@ StopReason = Literal["end", "tools", "length", "filtered", "paused", "unknown", 
 pause, after which the model can continue, `unknown` a reason that the provider does not know."""
 
 
+def _set(part: Any, field: str, text: Any) -> None:
+    """Set a field of a frozen part while it is made."""
+    if text is not getattr(part, field):
+        object.__setattr__(part, field, text)
+
+
 @dataclass(frozen=True, slots=True)
 class TextPart:
     """Plain text, or Markdown; never trusted HTML."""
 
     text: str
     type: Literal["text"] = "text"
+
+    def __post_init__(self) -> None:
+        if (text := received(self.text)) is not self.text:
+            object.__setattr__(self, "text", text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +68,10 @@ class ThinkingPart:
     """The vendor's opaque seal, sent back as it came; with `redacted`, the sealed thought itself."""
     redacted: bool = False
     type: Literal["thinking"] = "thinking"
+
+    def __post_init__(self) -> None:
+        # Only what no vendor could send: the signature is that of the text as it is.
+        _set(self, "text", whole(self.text))
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +86,10 @@ class FilePart:
     name: str | None = None
     type: Literal["file"] = "file"
 
+    def __post_init__(self) -> None:
+        _set(self, "url", self.url and received(self.url))
+        _set(self, "name", self.name and received(self.name))
+
 
 @dataclass(frozen=True, slots=True)
 class ToolCallPart:
@@ -79,8 +98,13 @@ class ToolCallPart:
     call_id: str
     name: str
     args: str
-    """JSON text exactly as the model wrote it: not parsed, not trusted."""
+    """JSON text as the model wrote it, except that characters are whole: not parsed, not trusted."""
     type: Literal["tool_call"] = "tool_call"
+
+    def __post_init__(self) -> None:
+        _set(self, "call_id", received(self.call_id))
+        _set(self, "name", received(self.name))
+        _set(self, "args", whole_json_text(self.args))
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +203,8 @@ class ToolSpec:
         if not _TOOL_NAME.match(self.name):
             allowed = "at most 64 letters, digits, '_' and '-'"
             raise UserError(f"{self.name!r} cannot be a tool's name, which has {allowed}.")
+        _set(self, "description", received(self.description))
+        _set(self, "parameters", received_json(self.parameters))
 
 
 def user_message(*parts: str | Part) -> Message:

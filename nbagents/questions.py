@@ -12,11 +12,13 @@ from typing import Annotated, Any, Literal, Protocol, cast, get_origin
 
 from pydantic import AfterValidator, TypeAdapter, ValidationError
 from pydantic.errors import PydanticUserError
-from pydantic_core import from_json, to_json, to_jsonable_python
+from pydantic_core import from_json, to_json
 
 from nbagents.errors import UserError
 from nbagents.events import InputRequested
+from nbagents.jsonable import jsonable
 from nbagents.redaction import redact_json
+from nbagents.untrusted import received, whole, whole_json_text
 
 __all__ = [
     "Answers",
@@ -48,14 +50,18 @@ class Question:
     reason: str = field(default="", kw_only=True)
     """Why it is asked."""
     details: Any = field(default=None, kw_only=True)
-    """What it is about, as JSON, shown beneath the prompt."""
+    """What it is about, displayed beneath the prompt: any value."""
 
     @property
     def adapter(self) -> TypeAdapter[Any]:
         """The check of the answer. Raises `UserError` for a type that has none."""
         schema = self.schema
         if self.choices:
-            choice: Any = Literal[tuple(self.choices)]
+            # UTF-8 cannot write some names of files; whoever asks gets back what was given.
+            given = {whole(each) if isinstance(each, str) else each: each for each in self.choices}
+            choice: Any = Literal[tuple(given)]
+            if list(given) != list(given.values()):
+                choice = Annotated[choice, AfterValidator(given.__getitem__)]
             several = schema in (list, set, tuple) or get_origin(schema) in (list, set, tuple)
             schema = list[choice] if several else choice
         try:
@@ -72,7 +78,7 @@ class Question:
 
 def _recorded(prompt: str, schema: Any, details: Any) -> Any:
     """Return what is asked as a record has it: as JSON, and without keys."""
-    text = to_json([prompt, schema, details], bytes_mode="base64", fallback=repr)
+    text = to_json([received(prompt), jsonable(schema), jsonable(details)])
     return from_json(redact_json([text])[0])
 
 
@@ -101,8 +107,7 @@ def recorded_question(asked: InputRequested) -> Question:
     )
 
     def check(value: Any) -> Any:
-        plain = to_jsonable_python(value, bytes_mode="base64", fallback=repr)
-        problems: Any = validator.iter_errors(plain)  # pyright: ignore[reportUnknownMemberType]
+        problems: Any = validator.iter_errors(jsonable(value))  # pyright: ignore[reportUnknownMemberType]
         for error in problems:
             place = ".".join(map(str, error.absolute_path))
             raise ValueError(f"{place}: {error.message}" if place else error.message)
@@ -172,8 +177,9 @@ class OpenQuestion:
         """
         try:
             if json:
-                return self._adapter.validate_json(value)
-            return self._from_python(value)
+                text = value if isinstance(value, str) else bytes(value).decode()
+                return self._adapter.validate_json(whole_json_text(text))
+            return self._from_python(whole(value) if isinstance(value, str) else value)
         except ValidationError as error:
             problems = "; ".join(
                 f"{'.'.join(str(step) for step in problem['loc'])}: {problem['msg']}".removeprefix(
@@ -204,8 +210,7 @@ class OpenQuestion:
             if self._closed is not None:
                 raise UserError(f"{self.id} ({self.prompt!r:.60}) {self._closed}")
             fitting = self.check(value, json=json)
-            plain = to_jsonable_python(fitting, bytes_mode="base64", fallback=repr)
-            self.answer_json = _without_secrets(plain, self.asked.schema)
+            self.answer_json = _without_secrets(jsonable(fitting), self.asked.schema)
             self.via = via
             self.is_answered = True
             self._closed = "was answered already; the first answer counts."

@@ -9,6 +9,7 @@ from pydantic_core import PydanticSerializationError, from_json, to_json
 
 from nbagents.errors import UserError
 from nbagents.events import StateChanged
+from nbagents.jsonable import DEEPEST, LARGEST_INT, jsonable
 
 __all__ = ["Shared"]
 
@@ -49,19 +50,31 @@ def _json(key: str, value: Any) -> bytes:
         return to_json({key: value})[len(to_json(key)) + 2 : -1]
     except (PydanticSerializationError, ValueError) as error:
         _check(f"[{key!r}]", value)
+        if isinstance(error, PydanticSerializationError):  # Half a character, in a text.
+            return to_json(jsonable(value))
         raise _refusal(f"ctx.state[{key!r}]", value) from error
 
 
-def _check(at: str, value: object) -> None:
+def _check(at: str, value: object, depth: int = 0) -> None:
     """Raise `UserError` for what would not come back as what it is; `at` is its place."""
+    if depth > DEEPEST:
+        raise UserError(
+            f"ctx.state{at.partition(']')[0]}] is nested deeper than {DEEPEST} levels, or contains itself: "
+            "sessions cannot save it. Store it flat, or pass it to runs by deps=."
+        )
     if isinstance(value, dict):
         for key, item in list(cast("dict[object, object]", value).items()):  # Others may write.
             if not isinstance(key, str):
                 raise _refusal(f"The key of ctx.state{at}[{key!r}]", key)
-            _check(f"{at}[{key!r}]", item)
+            _check(f"{at}[{key!r}]", item, depth + 1)
     elif isinstance(value, list):
         for number, item in enumerate(cast("list[object]", value)):
-            _check(f"{at}[{number}]", item)
+            _check(f"{at}[{number}]", item, depth + 1)
+    elif isinstance(value, int) and abs(value) > LARGEST_INT:
+        raise UserError(
+            f"ctx.state{at} is a number of more than 4,000 digits, which JSON parsers refuse. "
+            "Store it as text."
+        )
     elif value is not None and not isinstance(value, (str, int, float)):
         raise _refusal(f"ctx.state{at}", value)
 

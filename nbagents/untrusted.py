@@ -1,10 +1,47 @@
-"""Text from models, tools, and files, made safe for terminals, pages, and Markdown."""
+"""Text from models, tools, files, and people, made fit to be sent, saved, and displayed.
+
+`received` is the door: text passes it where it enters a message, a question, an error, or a value
+that is saved. `clean`, `visible`, `exact`, and `fence` are for those who display text.
+"""
+
+from __future__ import annotations
 
 import json
 import re
 import unicodedata
+from typing import Any, cast
 
-__all__ = ["UNSEEN", "clean", "exact", "fence", "one_line", "visible"]
+__all__ = [
+    "UNSEEN",
+    "Pieces",
+    "clean",
+    "exact",
+    "fence",
+    "one_line",
+    "printed",
+    "received",
+    "received_json",
+    "visible",
+    "whole",
+    "whole_json_text",
+]
+
+_CONTROLS = r"\x00-\x08\x0e-\x1f\x7f\x9b"
+_UNFIT = re.compile(rf"[{_CONTROLS}\ud800-\udfff]")
+_UNFIT_CONTROL = re.compile(f"[{_CONTROLS}]")
+# ECMA-48: commands with parameters, and strings (titles, links), which end with BEL or ST.
+_COMMAND = r"(?:\x1b\[|\x9b)[0-?]*[ -/]*"
+_STRING = r"\x1b[\]PX^_][^\x07\x1b\x9c\n]*"
+_SEQUENCE = re.compile(rf"{_COMMAND}[@-~]|{_STRING}(?:\x07|\x1b\\|\x9c)|\x1b(?!\[)[ -/]*[0-~]")
+_UNFINISHED = re.compile(rf"(?:{_COMMAND}|{_STRING}\x1b?|\x1b[ -/]*|[\ud800-\udbff])\Z")
+_LONGEST_SEQUENCE = 1_000
+_ERASE = re.compile(r"\x1b\[[02]?K")
+_MOVE = re.compile(r"(\r|\x08|\x1b\[[02]?K)")
+_JSON_ESCAPE = re.compile(
+    r"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+    r"|(?P<half>u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
+    re.DOTALL,
+)
 
 _LINE_END = re.compile("\r\n?|[\x85\u2028\u2029]")
 _BIDIRECTIONAL = re.compile("[\u202a-\u202e\u2066-\u2069]")
@@ -30,14 +67,110 @@ _JOINING = re.compile("[\u0600-\u08ff\u0900-\u0dff\u1000-\u109f\u1780-\u18af]")
 _IDEOGRAPH = re.compile("[\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
 
 
+def received(text: str) -> str:
+    """Return text without terminal control sequences and control characters, and with whole characters.
+
+    Tabs, line ends, and form feeds stay. Text that was received does not change again.
+    """
+    if not _UNFIT.search(text):
+        return text
+    return whole(_UNFIT_CONTROL.sub("", _SEQUENCE.sub("", text)))
+
+
+def whole(text: str) -> str:
+    """Join surrogate pairs, and replace halves of characters, which UTF-8 cannot encode, by U+FFFD."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return text
+
+
+def whole_json_text(text: str) -> str:
+    """Be `whole` for JSON text, in which a half may also be written as an escape."""
+    if "\\u" in text:
+        text = _JSON_ESCAPE.sub(lambda match: "\\ufffd" if match["half"] else match[0], text)
+    return whole(text)
+
+
+def received_json(value: Any) -> Any:
+    """Return a JSON value in which each text, keys included, was received."""
+    if isinstance(value, str):
+        return received(value)
+    if isinstance(value, dict):
+        known = cast("dict[Any, Any]", value)
+        return {received_json(key): received_json(item) for key, item in known.items()}
+    if isinstance(value, list):
+        return [received_json(item) for item in cast("list[Any]", value)]
+    return value
+
+
+def printed(text: str) -> str:
+    """Return what a terminal shows in the end: of a progress bar, its last state."""
+    if "\r" not in text and "\b" not in text:
+        return received(text)
+    text = _SEQUENCE.sub(lambda match: match[0] if _ERASE.fullmatch(match[0]) else "", text)
+    *lines, last = text.split("\n")
+    shown = [_overwritten(line) + ("\r" if line.endswith("\r") else "") for line in lines]
+    return received("\n".join([*shown, _overwritten(last)]))
+
+
+def _overwritten(line: str) -> str:
+    line = line.rstrip("\r")
+    if not _MOVE.search(line):
+        return line
+    shown: list[str] = []
+    at = 0
+    for piece in filter(None, _MOVE.split(line)):
+        if piece == "\r":
+            at = 0
+        elif piece == "\b":
+            at = max(0, at - 1)
+        elif _ERASE.fullmatch(piece):
+            at = 0 if "2" in piece else at
+            del shown[at:]
+        else:
+            shown[at : at + len(piece)] = piece
+            at += len(piece)
+    return "".join(shown)
+
+
+class Pieces:
+    """Receives text that arrives in pieces: a sequence or a character may be cut between two.
+
+    Each piece costs the same, however long the text grows.
+    """
+
+    __slots__ = ("held",)
+
+    def __init__(self) -> None:
+        self.held = ""
+        """The beginning of a sequence or a character, until its end arrives."""
+
+    def take(self, piece: str) -> str:
+        """Return what is received by this piece."""
+        if not self.held and not _UNFIT.search(piece):
+            return piece
+        text = self.held + piece
+        cut = _UNFINISHED.search(text, max(0, len(text) - _LONGEST_SEQUENCE))
+        end = cut.start() if cut else len(text)
+        self.held = text[end:]
+        return received(text[:end])
+
+    def rest(self) -> str:
+        """Return what is left at the end."""
+        text, self.held = self.held, ""
+        return received(text)
+
+
 def clean(text: str) -> str:
     """Remove what a terminal or a page would act on or reject.
 
-    Control characters are removed, and lone surrogates become question marks. Characters that
-    reorder the text around them are written as code points.
+    Control sequences and characters are removed, and halves of characters become U+FFFD.
+    Characters that reorder the text around them are written as code points.
     """
-    text = _BIDIRECTIONAL.sub(_written, _CONTROL.sub("", _LINE_END.sub("\n", text)))
-    return text.encode("utf-8", "replace").decode("utf-8")
+    text = _CONTROL.sub("", _LINE_END.sub("\n", received(text)))
+    return _BIDIRECTIONAL.sub(_written, text)
 
 
 def one_line(text: str) -> str:

@@ -26,6 +26,7 @@ from nbagents.runnable import Result, Runnable, RunnableTool
 from nbagents.runnable.sketch import Sketch
 from nbagents.tools.base import Tool
 from nbagents.tools.function import FunctionTool, tool
+from nbagents.untrusted import received
 
 __all__ = ["Agent"]
 
@@ -80,6 +81,8 @@ class Agent(Runnable[T], Generic[T]):
         object.__setattr__(self, "approve", _patterns(self.approve))
         check_type("settings", self.settings, Settings, "temperature=0")
         check_limits(self.limits)
+        for text in ("instructions", "description"):
+            object.__setattr__(self, text, received(getattr(self, text)))
         _ = self.tool_table, self.output
         check_patterns(self.name, self.approve, self.tool_table)
 

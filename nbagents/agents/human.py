@@ -8,7 +8,6 @@ from typing import Annotated, Any, cast
 
 from pydantic import BeforeValidator, ConfigDict, Field
 from pydantic.dataclasses import dataclass as pydantic_dataclass
-from pydantic_core import to_jsonable_python
 
 from nbagents.context import RunContext
 from nbagents.errors import ToolError, UserError, did_you_mean
@@ -67,7 +66,7 @@ def _where_else(pattern: str, tools: Mapping[str, Tool]) -> str:
 
 
 async def approve(
-    ctx: RunContext, tool: Tool, args: dict[str, Any], shown: Any, patterns: tuple[str, ...]
+    ctx: RunContext, tool: Tool, args: dict[str, Any], patterns: tuple[str, ...]
 ) -> str:
     """Ask the user to allow a call, when the tool, or a pattern that matches its name, wants that.
 
@@ -79,22 +78,13 @@ async def approve(
     asked_for = named and (not tool.is_internal or name in patterns)
     if not asked_for and not await tool.needs_approval(args):
         return ""
-    question = Question(
-        f"Allow {ctx.name} to call {name}?", _APPROVAL, details=_as_run(args, shown)
-    )
+    # As the tool receives them: validation may have turned "yes" into true.
+    question = Question(f"Allow {ctx.name} to call {name}?", _APPROVAL, details=args)
     decision = cast("Approval", await ctx.ask(question))
     comment = f" Comment from the user: {decision.comment}" if decision.comment else ""
     if not decision.approve:
         raise ToolError(f"The user denied this call; it was not made.{comment}")
     return f"The user allowed this call.{comment}" if comment else ""
-
-
-def _as_run(args: dict[str, Any], shown: Any) -> Any:
-    """Return the arguments as the tool receives them: validation may have turned "yes" into true."""
-    try:
-        return to_jsonable_python(args, serialize_unknown=True, inf_nan_mode="constants")
-    except (ValueError, RecursionError):  # A value that contains itself.
-        return shown
 
 
 @tool

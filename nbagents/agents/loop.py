@@ -33,6 +33,7 @@ from nbagents.events import (
     TurnStarted,
     interrupted_result,
 )
+from nbagents.jsonable import jsonable
 from nbagents.messages import (
     FilePart,
     Message,
@@ -42,7 +43,7 @@ from nbagents.messages import (
     user_message,
 )
 from nbagents.models.base import Model, ModelDone, ModelRequest, PartDone, Settings
-from nbagents.models.collect import Collector
+from nbagents.models.collect import Collector, Incoming
 from nbagents.models.retry import RetryPolicy
 from nbagents.past import Past
 from nbagents.replay import Requests
@@ -242,14 +243,15 @@ async def _ask(
     attempt = 0
     while True:
         attempt += 1
-        collector = Collector()
+        collector, incoming = Collector(), Incoming()
         failure: ModelError | None = None
         try:
             async with aclosing(job.model.stream(request)) as chunks:
-                async for chunk in chunks:
-                    collector.add(chunk)
-                    if watched and not isinstance(chunk, (PartDone, ModelDone)):
-                        await ctx.emit(chunk)
+                async for arrived in chunks:
+                    for chunk in incoming.take(arrived):
+                        collector.add(chunk)
+                        if watched and not isinstance(chunk, (PartDone, ModelDone)):
+                            await ctx.emit(chunk)
         except ModelError as error:
             failure = error
         except BaseException:
@@ -324,7 +326,7 @@ async def _run_tool(
     else:
         try:
             args = tool.parse(call.args)
-            shown = from_json(call.args or "{}")
+            shown = jsonable(from_json(call.args or "{}"))
             comment = await _allow(ctx, job, tool, args, shown)
         except ToolError as error:
             result = _refusal(str(error))
@@ -360,7 +362,7 @@ async def _allow(
     if past and not tool.is_idempotent and unanswered is None:
         raise ToolError(_UNKNOWN)
     # Of a call that had started, this takes the answer from the record.
-    comment = await approve(ctx, tool, args, shown, job.approve)
+    comment = await approve(ctx, tool, args, job.approve)
     if past is None:
         await ctx.emit(ToolStarted(call_id, name, shown))
         if ctx.record.journal is not None:

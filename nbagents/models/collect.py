@@ -2,11 +2,61 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 from nbagents.events import TextDelta, ThinkingDelta, ToolCallDelta
 from nbagents.messages import Message, Part, TextPart, ThinkingPart, ToolCallPart
 from nbagents.models.base import Chunk, ModelDone, PartDone
+from nbagents.untrusted import Pieces, received
 
-__all__ = ["Collector"]
+__all__ = ["Collector", "Incoming"]
+
+
+class Incoming:
+    """Receives the chunks of one answer, so that what is displayed is what is kept."""
+
+    def __init__(self) -> None:
+        self._pieces = Pieces()
+        self._last: TextDelta | ThinkingDelta | ToolCallDelta | None = None
+        """A chunk of the text that arrives just now."""
+
+    def take(self, chunk: Chunk) -> Sequence[Chunk]:
+        """Return the chunks to pass on: none while a character waits for its other half."""
+        if type(chunk) is TextDelta and chunk.text.isprintable() and not self._pieces.held:
+            self._last = chunk  # Nearly every token.
+            return (chunk,)
+        if isinstance(chunk, (PartDone, ModelDone)):
+            return (*self._rest(), chunk)
+        last, self._last = self._last, chunk
+        if self._pieces.held and not _is_same(last, chunk):
+            self._last = last
+            return (*self._rest(), *self.take(chunk))
+        if isinstance(chunk, ToolCallDelta):
+            return self._take_call(chunk)
+        text = self._pieces.take(chunk.text)
+        if text is chunk.text:
+            return (chunk,)
+        return (replace(chunk, text=text),) if text else ()
+
+    def _take_call(self, chunk: ToolCallDelta) -> Sequence[Chunk]:
+        args = self._pieces.take(chunk.args)
+        name, call_id = received(chunk.name), received(chunk.call_id)
+        return (replace(chunk, args=args, name=name, call_id=call_id),)
+
+    def _rest(self) -> Sequence[Chunk]:
+        """Return what the text that arrived last still lacks."""
+        last, text = self._last, self._pieces.rest()
+        if last is None or not text:
+            return ()
+        if isinstance(last, ToolCallDelta):
+            return (ToolCallDelta(last.index, "", "", text),)
+        return (replace(last, text=text),)
+
+
+def _is_same(one: object, other: object) -> bool:
+    """Tell whether two chunks are of one text."""
+    return type(one) is type(other) and getattr(one, "index", 0) == getattr(other, "index", 0)
 
 
 class _Call:

@@ -38,6 +38,7 @@ from nbagents.sessions.session import Begun, Session
 from nbagents.shared import Shared
 from nbagents.tools.base import Tool, ToolResult
 from nbagents.topology import Topology
+from nbagents.untrusted import received
 
 __all__ = ["Runnable", "RunnableTool", "call"]
 
@@ -285,10 +286,12 @@ async def _open(
         raise
     except Exception as error:
         name = error.recorded if isinstance(error, RecordedError) else type(error).__name__
-        ctx.record_event(RunFailed(name, redact(str(error) or name), ctx.usage, ctx.asking))
+        message = redact(received(str(error))) or name
+        ctx.record_event(RunFailed(name, message, ctx.usage, ctx.asking))
         raise
     except BaseException as error:
-        ctx.record_event(RunCancelled(str(error) or "Cancelled", ctx.usage, ctx.asking))
+        reason = received(str(error)) or "Cancelled"
+        ctx.record_event(RunCancelled(reason, ctx.usage, ctx.asking))
         raise
     finally:
         ctx.leave()

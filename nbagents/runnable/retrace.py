@@ -7,39 +7,47 @@ from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from pydantic import TypeAdapter, ValidationError
-from pydantic_core import from_json, to_json, to_jsonable_python
+from pydantic_core import from_json, to_json
 
 from nbagents import errors
 from nbagents.errors import LimitReached, NbAgentsError, SessionError, UserError
 from nbagents.events import DurableEvent, MessageFinished, RunFailed, RunFinished
+from nbagents.jsonable import DEEPEST, LARGEST_INT, jsonable
 from nbagents.messages import FilePart
 from nbagents.past import Past
 from nbagents.replay import RecordedError
 from nbagents.runnable.run import Result
+from nbagents.untrusted import received, received_json
 
 __all__ = ["changes", "check_ways", "loose_files", "recordable", "restored"]
 
 
-_SCALARS = frozenset({str, int, float, bool, type(None)})
+_SCALARS = frozenset({str, float, bool, type(None)})
 
 
 def recordable(output: object, adapter: TypeAdapter[Any] | None) -> tuple[Any, str | None]:
     """Turn an output into JSON; and name its type when it cannot be had back from that."""
-    if type(output) in _SCALARS:
+    if output is None or isinstance(output, bool):
         return output, None
-    plain = to_jsonable_python(output, bytes_mode="base64", fallback=repr)
+    if type(output) is str:
+        return received(output), None
     is_lossy = adapter is None and not _is_plain(output)
-    return plain, type(output).__name__ if is_lossy else None
+    return received_json(jsonable(output)), type(output).__name__ if is_lossy else None
 
 
-def _is_plain(value: object) -> bool:
+def _is_plain(value: object, depth: int = 0) -> bool:
+    """Tell whether JSON gives back what it was made of."""
+    if depth > DEEPEST:  # Or it contains itself.
+        return False
+    if type(value) is int:
+        return abs(value) <= LARGEST_INT
     if type(value) in _SCALARS or type(value) is FilePart:
         return True
     if type(value) is list:
-        return all(_is_plain(item) for item in cast("list[object]", value))
+        return all(_is_plain(item, depth + 1) for item in cast("list[object]", value))
     if type(value) is dict:
-        known = cast("dict[object, object]", value)
-        return all(type(key) is str and _is_plain(item) for key, item in known.items())
+        known = cast("dict[object, object]", value).items()
+        return all(type(key) is str and _is_plain(item, depth + 1) for key, item in known)
     return False
 
 

@@ -27,6 +27,7 @@ from nbagents.events import (
     RunStarted,
     messages_of,
 )
+from nbagents.jsonable import jsonable
 from nbagents.messages import ZERO_USAGE, FilePart, Message, TextPart, Usage
 from nbagents.questions import Answers, OpenQuestion
 from nbagents.record import check_answers, unasked
@@ -59,7 +60,7 @@ class Result(Generic[T]):
         if self.files and isinstance(output, (list, tuple)):
             items = cast("Sequence[Any]", output)
             return "\n".join(Result(item).text for item in items if not isinstance(item, FilePart))
-        return to_json(output, bytes_mode="base64", fallback=repr).decode()
+        return to_json(jsonable(output)).decode()
 
     @property
     def parts(self) -> tuple[TextPart | FilePart, ...]:

@@ -14,6 +14,7 @@ from pydantic_core import PydanticSerializationError, from_json, to_json
 
 from nbagents.errors import SessionCorrupt
 from nbagents.events import DurableEvent, Event, event_codec
+from nbagents.jsonable import jsonable
 from nbagents.redaction import redact_json
 
 __all__ = ["Redact", "decode", "encode", "no_collection", "without_keys"]
@@ -57,20 +58,7 @@ def _dumped(event: Event) -> bytes:
         # Each field that may be None is so by default.
         return event_codec().dump_json(event, exclude_none=True, fallback=repr)
     except (PydanticSerializationError, UnicodeError):
-        plain = _encodable(event_codec().dump_python(event))
-        return to_json(plain, bytes_mode="base64", fallback=repr)
-
-
-def _encodable(value: Any) -> Any:
-    """Replace what is not Unicode, such as half a character, in all texts."""
-    if isinstance(value, str):
-        return value.encode("utf-8", "replace").decode()
-    if isinstance(value, dict):
-        known = cast("dict[Any, Any]", value)
-        return {_encodable(key): _encodable(item) for key, item in known.items()}
-    if isinstance(value, (list, tuple)):
-        return [_encodable(item) for item in cast("Sequence[Any]", value)]
-    return value
+        return to_json(jsonable(event_codec().dump_python(event)))
 
 
 @functools.cache

@@ -16,7 +16,7 @@ from nbagents.questions import Question
 from nbagents.runnable import Result, Runnable, Sketch
 from nbagents.teams.conditions import Condition, fields_of
 from nbagents.teams.execution import Execution, Step
-from nbagents.teams.plan import Edge, Node, Plan, Way, Works
+from nbagents.teams.plan import Edge, Node, Plan, Way, Works, check_name
 from nbagents.teams.steps import Ask, Function
 from nbagents.topology import Topology
 
@@ -54,6 +54,7 @@ class Graph(Runnable[Any]):
     is_retraced: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
+        check_name("graph", self.name)
         given = cast("object", self.nodes)
         if not isinstance(given, Mapping):
             raise UserError(f"nodes={given!r:.60} is no dictionary: {{name: agent or function}}.")
@@ -285,6 +286,7 @@ def _as_edge(edge: Any) -> Edge:
 
 
 def _as_node(name: str, node: object) -> Node:
+    check_name("node", name)
     if not isinstance(node, Node):
         node = Node(node)  # pyright: ignore[reportArgumentType]  # What it is, is checked here.
     if not isinstance(node.runs, (Runnable, Question)) and not callable(node.runs):

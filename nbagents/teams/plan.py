@@ -10,11 +10,19 @@ from nbagents.errors import UserError
 from nbagents.questions import Question
 from nbagents.runnable import Runnable
 from nbagents.teams.conditions import Condition, Outcome
+from nbagents.untrusted import received
 
-__all__ = ["Edge", "Node", "Plan", "Way", "Works"]
+__all__ = ["Edge", "Node", "Plan", "Way", "Works", "check_name"]
 
 Works = Runnable[Any] | Callable[..., Any] | Question
 """What a node may do: run an agent or a team, call a function, ask the person."""
+
+
+def check_name(what: str, name: str) -> None:
+    """Raise `UserError` for a name that cannot be saved or displayed; `what` is what has it."""
+    if not name.strip() or received(name) != name:
+        problem = "has characters that cannot be displayed" if name.strip() else "is blank"
+        raise UserError(f"The name of a {what}, {name!r}, {problem}. Choose another one.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,6 @@ from typing import Any, ClassVar
 
 from pydantic import TypeAdapter
 from pydantic.errors import PydanticUndefinedAnnotation, PydanticUserError
-from pydantic_core import to_jsonable_python
 
 from nbagents._portal import in_thread
 from nbagents.context import RunContext
@@ -23,6 +22,7 @@ from nbagents.messages import FilePart, Message, TextPart
 from nbagents.questions import Question
 from nbagents.runnable import Result, Runnable
 from nbagents.tools.function import FunctionTool
+from nbagents.tools.rendering import progress_of
 
 __all__ = ["Ask", "Function", "Given"]
 
@@ -277,7 +277,7 @@ async def _last(ctx: RunContext, items: Any) -> Any:
     last: Any = None
     async with aclosing(items):
         async for last in items:
-            await ctx.emit(ToolProgress("", to_jsonable_python(last, fallback=repr)))
+            await ctx.emit(ToolProgress("", progress_of(last)))
     return last
 
 
@@ -320,7 +320,7 @@ class Ask(Runnable[Any]):
         asked = self._question
         details = asked.details
         if details is None:
-            details = to_jsonable_python(self._shown(), bytes_mode="base64", fallback=repr)
+            details = self._shown()
         question = Question(
             asked.prompt, asked.schema, asked.choices, reason=asked.reason, details=details
         )

@@ -27,6 +27,7 @@ from nbagents.messages import (
 )
 from nbagents.runnable import Result, Runnable, Sketch, call
 from nbagents.runnable.sketch import HUMAN
+from nbagents.teams.plan import check_name
 from nbagents.tools.base import Tool, ToolResult
 from nbagents.tools.function import tool
 
@@ -64,6 +65,7 @@ class Swarm(Runnable[Any]):
     remembers: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
+        check_name("swarm", self.name)
         object.__setattr__(self, "members", tuple(self.members))
         check_limits(self.limits)
         table = self._table
@@ -262,6 +264,8 @@ async def note(ctx: RunContext, key: str, value: str) -> str:
         key: A short name for it; an older note of that name is replaced.
         value: What they should know.
     """
+    if not key.strip():
+        raise ToolRetry("A note needs a key that is not blank.")
     ctx.state[key] = value
     return "Noted."
 

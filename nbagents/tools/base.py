@@ -8,6 +8,7 @@ from typing import Any
 
 from nbagents.context import RunContext
 from nbagents.messages import FilePart, TextPart, ToolSpec
+from nbagents.untrusted import received
 
 __all__ = ["Tool", "ToolResult"]
 
@@ -22,6 +23,10 @@ class ToolResult:
     """For the person at the screen; never sent to a model."""
     ends_run: bool = False
     """The agent says nothing more: control has passed to somebody else."""
+
+    def __post_init__(self) -> None:
+        if self.traceback is not None:
+            object.__setattr__(self, "traceback", received(self.traceback))
 
 
 class Tool(ABC):

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from typing import Any, Generic, Literal, ParamSpec, TypeGuard, TypeVar, cast, overload
 
 from pydantic import ValidationError
-from pydantic_core import to_jsonable_python
 
 from nbagents import _portal
 from nbagents._portal import in_thread, on_main_thread
@@ -25,7 +24,7 @@ from nbagents.messages import TextPart, ToolSpec
 from nbagents.redaction import redact
 from nbagents.tools import signature as signatures
 from nbagents.tools.base import Tool, ToolResult
-from nbagents.tools.rendering import UnreadableError, render, shorten
+from nbagents.tools.rendering import UnreadableError, progress_of, render, shorten
 from nbagents.tools.signature import Signature, description_of, read_signature
 
 __all__ = ["Examples", "FunctionTool", "tool"]
@@ -160,8 +159,7 @@ class FunctionTool(Tool, Generic[P, R]):
         last: object = None
         async with aclosing(items):
             async for last in items:
-                progress = to_jsonable_python(last, fallback=repr)
-                await ctx.emit(ToolProgress(ctx.call_id or "", progress))
+                await ctx.emit(ToolProgress(ctx.call_id or "", progress_of(last)))
         return last
 
 

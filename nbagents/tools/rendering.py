@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from typing import Any, cast
 
-from pydantic_core import from_json, to_json
+from pydantic_core import from_json, to_json, to_jsonable_python
 
+from nbagents.jsonable import jsonable
 from nbagents.messages import FilePart, TextPart
 from nbagents.tools.pictures import file_of_bytes, picture
 from nbagents.tools.tables import array_text, table_text
+from nbagents.untrusted import printed, received_json
 
-__all__ = ["LONGEST", "UnreadableError", "render", "shorten"]
+__all__ = ["LONGEST", "UnreadableError", "progress_of", "render", "shorten"]
 
 LONGEST = 30_000
 """Characters of one value that are sent: about 8,000 tokens."""
@@ -21,6 +24,8 @@ LONGEST = 30_000
 Content = tuple[TextPart | FilePart, ...]
 
 _HEAD = 2 / 3
+_LITTER = re.compile(r"\\(?:u00[01]|r|b)|[\x7f\x9b]")
+"""Control characters, as JSON writes them."""
 _LOOKED_AT = 100
 """Values of a list or a dictionary; longer ones are data, and hold no pictures."""
 
@@ -39,7 +44,7 @@ def render(value: object, longest: int = LONGEST) -> Content:
     if isinstance(value, TextPart | FilePart):
         return (value,)
     if isinstance(value, str):
-        return (TextPart(shorten(value, longest)),)
+        return (TextPart(shorten(printed(value), longest)),)
     if isinstance(value, bytes | bytearray | memoryview):
         return (_of_bytes(bytes(cast("Any", value)), longest),)
     if isinstance(value, list | tuple) and _any_stands_alone(cast("Sequence[object]", value)):
@@ -55,6 +60,11 @@ def render(value: object, longest: int = LONGEST) -> Content:
         return (drawn,)
     text = table_text(other, longest) or array_text(other, longest)
     return (TextPart(text or shorten(_text(other), longest)),)
+
+
+def progress_of(value: object) -> Any:
+    """Turn what a tool reports on its way into JSON values; of a progress bar, its last state."""
+    return printed(value) if isinstance(value, str) else received_json(jsonable(value))
 
 
 def shorten(text: str, longest: int = LONGEST) -> str:
@@ -99,7 +109,7 @@ def _of_bytes(data: bytes, longest: int) -> TextPart | FilePart:
     if file := file_of_bytes(data):
         return file
     try:
-        return TextPart(shorten(data.decode(), longest))
+        return TextPart(shorten(printed(data.decode()), longest))
     except UnicodeDecodeError:
         raise UnreadableError(
             f"{len(data):,} bytes are neither text nor an image nor a PDF. "
@@ -120,16 +130,34 @@ def _text(value: object) -> str:
 
     try:
         text = to_json(value, fallback=plain).decode()
+        if _LITTER.search(text):
+            text = to_json(_printed_leaves(from_json(text))).decode()
     except ValueError as error:
         if unreadable:
             raise unreadable[0] from None
-        try:  # Slower, and not misled by what claims to be a date, as NaT of pandas does.
-            text = json.dumps(value, default=plain, ensure_ascii=False)
+        try:
+            if "surrogates not allowed" in str(error):  # Half a character, in a text.
+                known = to_jsonable_python(_printed_leaves(value), fallback=plain)
+                text = to_json(_printed_leaves(known)).decode()
+            else:  # Slower, and not misled by what claims to be a date, as NaT of pandas does.
+                text = json.dumps(value, default=plain, ensure_ascii=False)
         except (TypeError, ValueError, RecursionError):
             kind = type(value).__qualname__
             message = f"This {kind} cannot be written as JSON: {error}."
             raise UnreadableError(message) from None
     return from_json(text) if text.startswith('"') else text
+
+
+def _printed_leaves(value: Any) -> Any:
+    """Return lists and dictionaries in which each text is as a terminal shows it in the end."""
+    if isinstance(value, str):
+        return printed(value)
+    if isinstance(value, dict):
+        known = cast("dict[Any, Any]", value)
+        return {_printed_leaves(key): _printed_leaves(item) for key, item in known.items()}
+    if isinstance(value, list):
+        return [_printed_leaves(item) for item in cast("list[Any]", value)]
+    return value
 
 
 def _plain(value: Any) -> Any:

@@ -40,7 +40,7 @@ async def test_a_script_without_steps_has_nothing_to_say():
         await Agent("a", model=ScriptedModel(repeat=True)).run("go")
 
 
-@pytest.mark.parametrize("text", ["", " ", "one", " one two ", "one  two\nthree", "a\0b"])
+@pytest.mark.parametrize("text", ["", " ", "one", " one two ", "one  two\nthree", "a\tb"])
 async def test_text_arrives_word_by_word_and_nothing_of_it_is_lost(text):
     async with Agent("a", model=ScriptedModel(text)).stream("go") as stream:
         words = [event.text async for event in stream if isinstance(event, TextDelta)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from nbagents import (
@@ -15,7 +17,10 @@ from nbagents import (
     TextDelta,
 )
 from nbagents.messages import ZERO_USAGE, Message, TextPart, user_message
+from nbagents.notebook.live import saved
+from nbagents.notebook.view import RunView
 from nbagents.runnable import Result, call
+from nbagents.sessions.records import decode, encode
 from tests.agents.support import Chunks, never, story
 
 
@@ -55,13 +60,49 @@ async def test_bytes_travel_as_base64():
     assert (run.output, run.events[-1].output) == (b"\xff\xfe", "__4=")
 
 
-async def test_an_output_that_cannot_be_told_fails_the_run_and_not_the_record():
-    endless = []
+class Unshowable:
+    def __repr__(self):
+        raise RuntimeError("no repr")
+
+
+def _endless() -> list[object]:
+    endless: list[object] = [1]
     endless.append(endless)
-    async with gives(endless).stream("go") as stream:
-        with pytest.raises(ValueError, match="Circular"):
-            _ = [event async for event in stream]
-    assert isinstance(stream.run.events[-1], RunFailed)
+    return endless
+
+
+def _nested(depth: int) -> object:
+    value: object = 1
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (_endless(), '[1, "..."]'),
+        ({"me": _endless()}, '{"me": [1, "..."]}'),
+        (_nested(5000), "[" * 100 + '"..."' + "]" * 100),
+        (Unshowable(), '"<Unshowable>"'),
+        ([Unshowable()], '["<Unshowable>"]'),
+        (10**5000, f'"1{"0" * 5000}"'),
+        ({"n": [-(10**5000)]}, f'{{"n": ["-1{"0" * 5000}"]}}'),
+        ("caf\udce9", '"caf\\ufffd"'),
+        ({"\udce9": "\ud83d\ude00"}, '{"\\ufffd": "\\ud83d\\ude00"}'),
+        ({b"\xff": 1}, '{"_w==": 1}'),
+        ("\x1b[31mred", '"red"'),
+    ],
+    ids=["cycle", "inner", "nested", "unshowable", "list", "digits", "inside", *"abcd"],
+)
+async def test_any_output_can_be_recorded_saved_and_read_again(value, shown):
+    run = await gives(value).run("go")
+    assert run.output is value
+    assert json.dumps(run.events[-1].output) == shown
+    [*_, end], _ = decode([encode([(event, None) for event in run.events])], 1, "here")
+    assert end.output == run.events[-1].output
+    assert run.text
+    assert all(form for form in saved(RunView(run.events), run).values())
 
 
 async def test_it_may_run_others_one_after_the_other_and_is_still_one_run():

@@ -26,6 +26,7 @@ from nbagents import (
 )
 from nbagents.events import is_durable
 from nbagents.sessions.records import decode, encode
+from nbagents.untrusted import received
 from tests.sessions.support import CountingStore, work, worker
 from tests.test_events import EVENTS
 
@@ -93,12 +94,12 @@ async def test_a_hook_that_fails_ends_the_run_and_names_itself(tmp_path, kind):
         await Session("s", store=store, redact=broken).fork("branch")
 
 
-@pytest.mark.parametrize("text", ["\ud800 alone", "\x00\u2028\x1b", "𝕏" * 5000])
+@pytest.mark.parametrize("text", ["\ud800 alone", "\x00\u2028\x1b[31m\ttwo", "𝕏" * 5000])
 async def test_any_text_can_be_stored(tmp_path, text):
     session = Session("s", store=FileStore(tmp_path))
     await Agent("a", model=ScriptedModel(Say(text=text))).run(text, session=session)
     again = await Session("s", store=FileStore(tmp_path)).load()
-    expected = text.encode("utf-8", "replace").decode()
+    expected = received(text)
     assert [message.text for message in again.messages()] == [expected, expected]
 
 
