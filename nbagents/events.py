@@ -103,6 +103,8 @@ class RunStarted(_Stamp):
     """In a session: what an agent had been, to tell when it goes on as another one."""
     replayed: bool = False
     """The answers are recorded ones: what they had cost is not paid again."""
+    follows: str | None = None
+    """In a saved output: the run that holds the conversation before `input`."""
     type: Literal["run_started"] = "run_started"
 
 

@@ -65,15 +65,42 @@ const NEEDED: Record<AnyEvent['type'], Record<string, Check>> = {
   run_cancelled: { usage: maybe(usage), reason: text }
 };
 const EVENTS = new Map(Object.entries(NEEDED).map(([type, fields]) => [type, record(fields)]));
+/** Fields that hold values of the user's or the model's, as in `document.py`. */
+const VALUES = new Set([
+  'output',
+  'args',
+  'schema',
+  'details',
+  'answer',
+  'value',
+  'data',
+  'declared'
+]);
 const STAMPED = record({ type: text, run_id: text, seq: number, at: number });
 
 /** Keep the events that can be read. */
 export function sound(events: unknown): AnyEvent[] {
-  const all: unknown[] = Array.isArray(events) ? events : [];
+  const all: unknown[] = Array.isArray(events) ? events.map(inOrder) : [];
   return all.filter(
     (event): event is AnyEvent =>
       STAMPED(event) && (EVENTS.get((event as AnyEvent).type)?.(event) ?? false)
   );
+}
+
+/** Restore the values whose keys a notebook file would have sorted. */
+function inOrder(event: unknown): unknown {
+  const { ordered, ...rest } = (event ?? {}) as { ordered?: unknown };
+  if (typeof ordered !== 'object' || ordered === null) {
+    return event;
+  }
+  try {
+    const values = Object.entries(ordered)
+      .filter(([name]) => VALUES.has(name))
+      .map(([name, json]) => [name, JSON.parse(String(json))]);
+    return { ...rest, ...Object.fromEntries(values) };
+  } catch {
+    return rest;
+  }
 }
 
 /** Say in a line what is wrong with a document of which so many events can be read and were folded. */

@@ -41,6 +41,7 @@ export interface RunStarted {
   declared?: {
     [k: string]: unknown;
   } | null;
+  follows?: string | null;
   input: Message[];
   kind: string;
   model?: string | null;

@@ -22,6 +22,7 @@ from nbagents.events import (
     RunStarted,
     event_codec,
 )
+from nbagents.notebook.document import events_in
 from nbagents.notebook.wire import PICTURE_MIME, RUN_MIME
 
 __all__ = ["differences", "documents", "events_of"]
@@ -114,7 +115,7 @@ def _codec() -> TypeAdapter[list[DurableEvent]]:
 def events_of(document: dict[str, Any], where: str) -> list[DurableEvent]:
     """Read the events of a saved run. Raises `UserError` that names `where` it is."""
     try:
-        return _codec().validate_json(json.dumps(document["events"]))
+        return _codec().validate_json(json.dumps(events_in(document)))
     except ValidationError as error:
         problem = error.errors(include_url=False, include_input=False)[0]
         place = ".".join(str(step) for step in problem["loc"])
@@ -193,6 +194,9 @@ def _plain(event: DurableEvent) -> dict[str, Any]:
     told = event_codec().dump_python(event, mode="json", exclude_none=True, fallback=repr)
     if isinstance(event, MessageFinished):
         told["message"].pop("usage", None)
+    if isinstance(event, RunStarted):  # What came before may be left to the run that it follows.
+        told["input"] = told["input"][-1:]
+        told.pop("follows", None)
     if isinstance(event, RunCancelled):  # Runs inside of one that is stopped are not told why.
         told.pop("reason")
     if isinstance(event, RunFailed) and event.error == _MISS:

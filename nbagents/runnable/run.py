@@ -31,6 +31,7 @@ from nbagents.jsonable import jsonable
 from nbagents.messages import ZERO_USAGE, FilePart, Message, TextPart, Usage
 from nbagents.questions import Answers, OpenQuestion
 from nbagents.record import check_answers, unasked
+from nbagents.runnable.following import remember_conversation
 from nbagents.topology import Topology
 from nbagents.untrusted import one_line
 
@@ -213,6 +214,7 @@ class Run(Generic[T]):
         self._result = result
         self._held = held
         self._earlier = earlier
+        self._messages: list[Message] | None = None
         self.problems = [q.problem for q in self.questions if q.problem]
         """Why prepared answers did not fit the questions that it waits for."""
         if held is not None and (unused := unasked(events, held.ctx.record.answers)):
@@ -285,11 +287,16 @@ class Run(Generic[T]):
         To go on with it: `agent.run([*run.messages, "and then?"])`. Of a team it is what went in
         and the answer that came out; what its members said is in their own runs.
         """
-        messages = [*self._earlier, *messages_of(self.events, self.run_id)]
-        own = any(isinstance(e, MessageFinished) and e.run_id == self.run_id for e in self.events)
-        if self._result is not None and not own:
-            messages.append(Message("assistant", self._result.parts, self.name))
-        return messages
+        if self._messages is None or self._end is None:
+            said = [*self._earlier, *messages_of(self.events, self.run_id)]
+            own = any(
+                isinstance(e, MessageFinished) and e.run_id == self.run_id for e in self.events
+            )
+            if self._result is not None and not own:
+                said.append(Message("assistant", self._result.parts, self.name))
+            self._messages = said
+            remember_conversation(self.run_id, said)
+        return list(self._messages)
 
     @property
     def usage(self) -> Usage:
