@@ -136,8 +136,10 @@ class Agent(Runnable[T], Generic[T]):
 
     @property
     def note(self) -> str | None:
-        """What a reader must know of this model's answers."""
-        return resolve_model(self.model).capabilities.note
+        """What a reader must know of this model's answers, and of tools that were redefined."""
+        old = [name for name, each in self.tool_table.items() if _is_outdated(each)]
+        said = [f"old version of {', '.join(old)}: define {self.name} again"] if old else []
+        return "; ".join(filter(None, [resolve_model(self.model).capabilities.note, *said])) or None
 
     def replaced(self, **changes: Any) -> Agent[Any]:
         """Make a copy in which some fields differ."""
@@ -193,6 +195,10 @@ def _patterns(given: object) -> tuple[str, ...]:
             f"approve={given!r:.60} must be a list of tools' names or patterns: approve=[...]"
         )
     return tuple(cast("Iterable[str]", given))
+
+
+def _is_outdated(tool: Tool) -> bool:
+    return isinstance(tool, FunctionTool) and tool.is_outdated
 
 
 def _as_tool(usable: Usable) -> Tool:

@@ -30,6 +30,7 @@ from nbagents.models.base import Capabilities, Chunk, ModelDone, ModelRequest, P
 from nbagents.providers._claude import call_input, closed_schema, is_recent, schema_prompt
 from nbagents.providers._http import Clients, dump, json_events, status_error
 from nbagents.providers._keys import checked_key
+from nbagents.providers._portable import Portable
 from nbagents.providers.prices import cost
 from nbagents.redaction import remember_url
 
@@ -61,7 +62,7 @@ _STATUS = {
 }
 
 
-class AnthropicModel:
+class AnthropicModel(Portable):
     """A Claude, or whatever else answers `POST /v1/messages` at `base_url`.
 
     Without `api_key` the SDK finds one when the first request is made, in `ANTHROPIC_API_KEY`

@@ -31,6 +31,7 @@ from nbagents.providers._boto import blocking_events, watch_connections
 from nbagents.providers._claude import call_input, closed_schema, is_recent, schema_prompt
 from nbagents.providers._http import dump
 from nbagents.providers._keys import checked_key
+from nbagents.providers._portable import Portable
 from nbagents.providers.prices import cost
 from nbagents.redaction import remember_credentials, remember_url
 
@@ -58,7 +59,7 @@ _CONNECT_SECONDS = 10
 _POOL = 100
 
 
-class BedrockModel:
+class BedrockModel(Portable):
     """Any model that Bedrock's `ConverseStream` serves, by its id, inference profile or ARN.
 
     Credentials and region come from boto3's own chain (`AWS_BEARER_TOKEN_BEDROCK`, `AWS_PROFILE`,

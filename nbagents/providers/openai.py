@@ -26,6 +26,7 @@ from nbagents.messages import (
 from nbagents.models.base import Capabilities, Chunk, ModelDone, ModelRequest
 from nbagents.providers._http import Clients, dump, json_events, status_error
 from nbagents.providers._keys import checked_key
+from nbagents.providers._portable import Portable
 from nbagents.providers.prices import cost
 from nbagents.redaction import remember_url
 
@@ -46,7 +47,7 @@ _STOPS: dict[str, StopReason] = {
 }
 
 
-class OpenAIModel:
+class OpenAIModel(Portable):
     """A model behind `POST /chat/completions`.
 
     `base_url` may name any compatible server (vLLM, Ollama, LM Studio, ...), which then needs no

@@ -29,6 +29,7 @@ from nbagents.questions import Answers, Question
 from nbagents.record import Record
 from nbagents.redaction import redact
 from nbagents.replay import RecordedError, playing
+from nbagents.runnable.declaration import Declaration
 from nbagents.runnable.given import Input, conversation
 from nbagents.runnable.retrace import changes, check_ways, loose_files, recordable, restored
 from nbagents.runnable.run import Held, Result, Run
@@ -45,7 +46,7 @@ __all__ = ["Runnable", "RunnableTool", "call"]
 T = TypeVar("T")
 
 
-class Runnable(ABC, Generic[T]):
+class Runnable(Declaration, ABC, Generic[T]):
     """Anything that can be run: an agent, a team, a remote agent."""
 
     kind: ClassVar[str] = "runnable"

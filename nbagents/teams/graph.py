@@ -114,6 +114,12 @@ class Graph(Runnable[Any]):
             if not isinstance(node.runs, (Runnable, Question))
         }
 
+    @property
+    def note(self) -> str | None:
+        """Which functions were redefined after the graph was defined."""
+        old = [name for name, each in self._functions.items() if each.is_outdated]
+        return f"old version of {', '.join(old)}: define {self.name} again" if old else None
+
     @cached_property
     def _plan(self) -> Plan:
         names = list(self._works)

@@ -21,6 +21,7 @@ from nbagents.events import ToolProgress
 from nbagents.messages import FilePart, Message, TextPart
 from nbagents.questions import Question
 from nbagents.runnable import Result, Runnable
+from nbagents.tools.definition import holder_of, is_outdated
 from nbagents.tools.function import FunctionTool
 from nbagents.tools.rendering import progress_of
 
@@ -160,6 +161,11 @@ class Function:
                 free = parameter.name
                 self._takes.append((parameter.name, "whole", wants_result))
         return free
+
+    @property
+    def is_outdated(self) -> bool:
+        """Tell whether the function was redefined since."""
+        return is_outdated(self._function, holder_of(self._function))
 
     @property
     def takes(self) -> list[str]:

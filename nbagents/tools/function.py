@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import importlib
 import inspect
 import traceback
 import types
@@ -24,6 +25,7 @@ from nbagents.messages import TextPart, ToolSpec
 from nbagents.redaction import redact
 from nbagents.tools import signature as signatures
 from nbagents.tools.base import Tool, ToolResult
+from nbagents.tools.definition import code_of, holder_of, is_outdated, traits_of
 from nbagents.tools.rendering import UnreadableError, progress_of, render, shorten
 from nbagents.tools.signature import Signature, description_of, read_signature
 
@@ -58,9 +60,44 @@ class FunctionTool(Tool, Generic[P, R]):
         self.spec = spec
         self._signature = signature
         self._options = options
+        self._code = code_of(function)
         self.is_idempotent = options.idempotent
         self.__doc__ = function.__doc__
         self.__name__ = spec.name
+
+    def __reduce__(self) -> Any:
+        """Be pickled by name where that is possible, else with the function, as cloudpickle does."""
+        function: Any = self.function
+        if isinstance(function, types.MethodType):
+            if isinstance(getattr(function.__self__, function.__name__, None), FunctionTool):
+                return getattr, (function.__self__, function.__name__)
+        elif holder_of(function) is self:
+            if function.__module__ != "__main__":
+                return _named, (function.__module__, function.__qualname__)
+            # There its name is this tool's, and pickle finds functions by their names.
+            function.__qualname__ += ".function"
+        about = self.is_internal, self.is_idempotent
+        return _made_again, (function, self.spec, self._options, about)
+
+    @property
+    def is_outdated(self) -> bool:
+        """Tell whether the function, or what was said of it to `@tool`, was changed since."""
+        found = holder_of(self.function)
+        if found is not self and is_outdated(self.function, found):
+            return True
+        if self._code is not code_of(self.function):  # Reloaded in place, as %autoreload does.
+            return inspect.signature(self.function) != self._signature.parameters
+        return isinstance(found, FunctionTool) and found is not self and self.said != found.said
+
+    @property
+    def said(self) -> tuple[Any, ...]:
+        """What `@tool` was told of the function."""
+        options = self._options
+        approve = (
+            options.approve if isinstance(options.approve, bool) else traits_of(options.approve)
+        )
+        timing = options.thread, options.timeout, options.idempotent
+        return self.spec.name, self.spec.description, approve, *timing
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Call the function as if it were no tool."""
@@ -161,6 +198,18 @@ class FunctionTool(Tool, Generic[P, R]):
             async for last in items:
                 await ctx.emit(ToolProgress(ctx.call_id or "", progress_of(last)))
         return last
+
+
+def _named(module: str, name: str) -> Any:
+    return functools.reduce(getattr, name.split("."), importlib.import_module(module))
+
+
+def _made_again(
+    function: Callable[..., Any], spec: ToolSpec, options: _Options, about: tuple[bool, bool]
+) -> FunctionTool[..., Any]:
+    made = FunctionTool(function, spec, read_signature(function, spec.name), options)
+    made.is_internal, made.is_idempotent = about
+    return made
 
 
 def _is_stream(value: object) -> TypeGuard[AsyncGenerator[object]]:

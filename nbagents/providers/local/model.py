@@ -16,6 +16,7 @@ from nbagents.events import TextDelta, ToolCallDelta
 from nbagents.messages import ZERO_USAGE, StopReason, Usage
 from nbagents.models.base import Capabilities, Chunk, ModelDone, ModelRequest
 from nbagents.providers._http import dump, json_events, status_error
+from nbagents.providers._portable import Portable
 from nbagents.providers.local.answer import Call
 from nbagents.providers.local.process import Server, check_runtime, serve
 from nbagents.providers.local.protocol import Prompt, encode, is_futile
@@ -32,7 +33,7 @@ _FREE = {"repeat_penalty": 1.1, "repeat_last_n": 256}
 _HEADERS = {"Connection": "close"}
 
 
-class LocalModel:
+class LocalModel(Portable):
     """A model in a child process of this one.
 
     `name` is an id that `fetch` knows (`smollm2-135m`, `qwen2.5-coder-0.5b`,
