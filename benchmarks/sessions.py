@@ -49,7 +49,7 @@ def plain_turns(count: int) -> list[list[DurableEvent]]:
         begun = RunStarted("poet", "agent", (user_message(TEXT),), model="scripted:scripted")
         events = [begun, said(), RunFinished(TEXT, Usage(20, 30))]
         for seq, event in enumerate(events, 1):
-            stamp(event, f"{number:012x}", seq)
+            stamp(event, f"{number:012x}", seq, float(seq))
         runs.append(events)
     return runs
 
@@ -81,14 +81,14 @@ class Appended:
         (folder / name / "log.jsonl").write_bytes(body)
         begun = await Session(name, store=store).begin("poet", "agent", (user_message(TEXT),))
         start = RunStarted("poet", "agent", begun.messages)
-        stamp(start, "ours", 1)
+        stamp(start, "ours", 1, 1.0)
         begun.journal.add(start)
         await begun.journal.keep()
         return cls(begun.journal)
 
     async def append(self) -> None:
         event = said()
-        stamp(event, "ours", 2)
+        stamp(event, "ours", 2, 2.0)
         self._journal.add(event)
         await self._journal.keep()
 

@@ -261,7 +261,7 @@ class RunContext:
             return
         record = self.record
         record.seq += 1
-        stamp(event, self.run_id, record.seq)
+        stamp(event, self.run_id, record.seq, record.now())
         if record.watcher is not None and record.watcher.see(event):
             await record.watcher.room()
 
@@ -308,7 +308,7 @@ class RunContext:
         """
         record = self.record
         record.seq += 1
-        stamp(event, run_id or self.run_id, record.seq)
+        stamp(event, run_id or self.run_id, record.seq, record.now())
         record.events.append(event)
         if record.journal is not None:
             record.journal.add(event)

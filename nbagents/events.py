@@ -7,7 +7,6 @@ again. Passing events exist for whoever watches; they are never stored.
 from __future__ import annotations
 
 import functools
-import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, get_args
@@ -74,11 +73,11 @@ _SLOTS: Any = _Stamp
 _set_run_id, _set_seq, _set_at = (slot.__set__ for slot in (_SLOTS.run_id, _SLOTS.seq, _SLOTS.at))
 
 
-def stamp(event: Event, run_id: str, seq: int) -> None:
-    """Write into a new event where it happened, and that it happened now."""
+def stamp(event: Event, run_id: str, seq: int, at: float) -> None:
+    """Write into a new event where and when it happened."""
     _set_run_id(event, run_id)
     _set_seq(event, seq)
-    _set_at(event, time.time())
+    _set_at(event, at)
 
 
 @dataclass(frozen=True, slots=True)

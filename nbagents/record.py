@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -80,8 +81,16 @@ class Record:
     news: list[asyncio.Future[None]] = field(default_factory=list[asyncio.Future[None]])
     """Wake whoever waits for the end of the tree, or for it to stand still."""
 
+    _ahead: float = field(init=False)
+    """What the clock of the computer is ahead of the one that is never set back."""
+
     def __post_init__(self) -> None:
         self.prepared = Prepared(self.answers)
+        self._ahead = time.time() - time.monotonic()
+
+    def now(self) -> float:
+        """Return the time, in seconds since the epoch, by a clock that is not set during a run."""
+        return self._ahead + time.monotonic()
 
     def retell(self, events: Sequence[DurableEvent]) -> None:
         """Begin with what had happened before."""

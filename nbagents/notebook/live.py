@@ -62,7 +62,7 @@ _MESSAGE_BYTES = 800
 
 def bundle(view: RunView, now: float | None = None) -> dict[str, str]:
     """Draw the view in every form that can be read without more."""
-    now = time.time() if now is None else now
+    now = view.now if now is None else now
     return {
         "text/html": clean(draw_html(view, now)),
         "text/markdown": clean(draw_markdown(view, now)),
@@ -197,8 +197,8 @@ class NotebookCanvas:
     def _frame(self) -> str:
         assert self._view is not None
         if self._mime == "text/html":
-            return draw_html(self._view, time.time(), whole=False)
-        return draw_plain(self._view, time.time())
+            return draw_html(self._view, self._view.now, whole=False)
+        return draw_plain(self._view, self._view.now)
 
     def _draw(self) -> None:
         """Draw a frame, unless it would cost too much; then wait for a pause in the stream."""
@@ -276,7 +276,7 @@ class TerminalCanvas:
         """Print the header as the last line."""
         del run
         if self._view is not None and self._view.root is not None:
-            self._print(f"[{header(self._view.root, time.time())}]\n", own_line=True)
+            self._print(f"[{header(self._view.root, self._view.now)}]\n", own_line=True)
             if self._view.ending:
                 self._print(f"{self._view.ending}\n")
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from typing import Any
 
 from IPython.display import display
@@ -93,7 +92,7 @@ class LivePicture:
         except Exception:  # noqa: BLE001 - the run matters more
             _log.exception("The picture could not be laid out")
         finally:
-            self._last = _bundle(self._view, self._topology, picture, time.time())
+            self._last = _bundle(self._view, self._topology, picture, self._view.now)
             self.draw_again()
 
     def draw_again(self) -> None:
@@ -112,7 +111,7 @@ class LivePicture:
             return
         picture = self._layout.result()
         self._view.picture = self._view.picture or clean(picture.svg())
-        frame = _image(self._view, self._topology, picture, time.time())
+        frame = _image(self._view, self._topology, picture, self._view.now)
         if frame != self._frame:
             self._handle.update({"text/html": frame, **_stub(self._view)}, raw=True)
             self._frame = frame

@@ -20,6 +20,9 @@ __all__ = ["NO_MATH", "code_block", "literal", "to_html", "to_safe_markdown"]
 NO_MATH = "mathjax_ignore tex2jax_ignore"
 """Classes that keep MathJax out of an element: formulas can hold links and cover text."""
 
+_LONGEST, _LONGEST_WITH_LINKS = 100_000, 20_000
+_MANY_LINKS = 2_000
+
 _HTTP = re.compile(r"https?://", re.IGNORECASE)
 
 # Markdown renderers disagree about what is code, so nothing outside of our own fences may be active
@@ -105,7 +108,10 @@ def code_block(text: str) -> str:
 
 
 def to_html(text: str) -> str:
-    """Render Markdown; raw HTML in it is shown as text."""
+    """Render Markdown; raw HTML in it is displayed as text, and so is the rest of a very long text."""
+    text, rest = _cut(text)
+    if rest:
+        return to_html(text) + code_block(rest)
     markdown = _markdown()
     tokens = markdown.parse(text)
     for token in tokens:
@@ -122,6 +128,18 @@ def to_html(text: str) -> str:
     return markdown.renderer.render(tokens, markdown.options, {})
 
 
+def _cut(text: str) -> tuple[str, str]:
+    """Cut text behind what can be read as Markdown in good time, at the end of a line if there is one.
+
+    Links that are never closed, such as many `![`, cost 10 µs and more a character.
+    """
+    longest = _LONGEST if text.count("[") < _MANY_LINKS else _LONGEST_WITH_LINKS
+    if len(text) <= longest:
+        return text, ""
+    end = text.rfind("\n", 0, longest) + 1 or longest
+    return text[:end], text[end:]
+
+
 def to_safe_markdown(text: str) -> str:
     """Return Markdown that no renderer turns into raw HTML, an image, a formula, or a diagram.
 
@@ -129,7 +147,8 @@ def to_safe_markdown(text: str) -> str:
     Each code block is fenced again at the start of a line, after a blank line, where every
     renderer recognizes a fence.
     """
-    lines = clean(text).split("\n")
+    text, rest = _cut(clean(text))
+    lines = text.split("\n")
     blocks: list[str] = []
     at = 0
     for token in _markdown().parse("\n".join(lines)):
@@ -141,6 +160,8 @@ def to_safe_markdown(text: str) -> str:
         blocks += [_defused(lines[at:first]), code]
         at = after
     blocks.append(_defused(lines[at:]))
+    if rest:
+        blocks.append(fence(rest))
     return "\n\n".join(block for block in blocks if block)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
@@ -72,6 +73,8 @@ class RunView:
         """Its SVG before anything has run, once it is laid out."""
         self.states = States()
         self._last_at = 0.0
+        self._seen = time.monotonic()
+        """When the last event was taken, by the clock that is never set back."""
         self._cut_at = 0.0
         """When the last thing happened before the run was cut off."""
         for event in events:
@@ -89,7 +92,13 @@ class RunView:
         elif (node := self._nodes.get(event.run_id)) is not None:
             self._fold(node, event)
             self._last_at = event.at or self._last_at
+        self._seen = time.monotonic()
         return event
+
+    @property
+    def now(self) -> float:
+        """The time by the clock of the events, for what still runs."""
+        return self._last_at + time.monotonic() - self._seen
 
     def _fold(self, node: RunNode, event: Event) -> None:
         match event:
@@ -175,7 +184,7 @@ class RunView:
         """Open a run again that was cut off, with a mark where it went on."""
         if node.parent is None:
             self._cut_at = self._last_at
-        node.off += max(0.0, event.at - (node.ended or self._cut_at))
+        node.off += event.at - (node.ended or self._cut_at)
         if node.parent is None or event.note or (node.items and not node.waiting):
             node.items.append(
                 ResumedItem(_how_it_went_on(node, event.at, self._cut_at), event.note)
@@ -275,7 +284,7 @@ def _stop_tools(node: RunNode) -> None:
 
 
 def _how_it_went_on(node: RunNode, at: float, cut_at: float) -> str:
-    now, before = (datetime.fromtimestamp(time).astimezone() for time in (at, cut_at))
+    now, before = (datetime.fromtimestamp(each).astimezone() for each in (at, cut_at))
     told = now.strftime("%H:%M" if now.date() == before.date() else "%Y-%m-%d %H:%M")
     if node.waiting:
         return f"Asked again at {told}"

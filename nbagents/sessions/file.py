@@ -26,6 +26,7 @@ T = TypeVar("T")
 
 _LOG = "log.jsonl"
 _BUFFER = 1 << 17
+_KNOWN_LOGS = 256
 _TRIES = 20
 _PATIENCE_SECONDS = 5.0
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.001, 0.05
@@ -139,7 +140,7 @@ class FileStore:
             os.ftruncate(log, end)
         _write(log, record, end)
         stamp = _stamp(os.fstat(log), end + len(record))
-        self._known[session_id] = _Known(stamp, expected_seq + 1, _hash(record))
+        self._know(session_id, _Known(stamp, expected_seq + 1, _hash(record)))
         return expected_seq + 1
 
     def _create(self, path: Path) -> None:
@@ -166,10 +167,17 @@ class FileStore:
             records, end = _records(log)
         if records and not _is_torn(records):
             known = _Known(_stamp(found, end), len(records), _hash(records[-1]))
-            self._known[session_id] = known
+            self._know(session_id, known)
         else:
             self._known.pop(session_id, None)
         return records
+
+    def _know(self, session_id: str, known: _Known) -> None:
+        self._known.pop(session_id, None)
+        self._known[session_id] = known  # The latest is the last one.
+        if len(self._known) > _KNOWN_LOGS:
+            for oldest in list(self._known)[:-_KNOWN_LOGS]:  # Other threads may do the same.
+                self._known.pop(oldest, None)
 
     def _list(self, prefix: str) -> Iterator[str]:
         with _errors(self.directory), suppress(FileNotFoundError), os.scandir(self.directory) as it:

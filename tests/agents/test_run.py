@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from decimal import Decimal
 
 import pytest
@@ -13,6 +14,7 @@ from nbagents import (
     Limits,
     Message,
     MessageFinished,
+    ModelError,
     Run,
     RunContext,
     RunFailed,
@@ -20,6 +22,7 @@ from nbagents import (
     RunStarted,
     Say,
     ScriptedModel,
+    Session,
     TextDelta,
     TextPart,
     ThinkingDelta,
@@ -36,6 +39,8 @@ from nbagents import (
 from nbagents.events import is_durable, messages_of
 from nbagents.messages import ZERO_USAGE, user_message
 from nbagents.models.base import PartDone
+from nbagents.notebook.view import RunView
+from nbagents.sessions.memory import MemoryStore
 from tests.agents.support import END, Chunks, others, story
 
 CENT = Usage(100, 10, 50, Decimal("0.01"))
@@ -308,3 +313,41 @@ async def test_five_thousand_tokens_become_one_message_and_leave_no_task_behind(
         RunFinished,
     ]
     assert others() == set()
+
+
+async def test_a_clock_that_is_set_back_changes_no_duration(monkeypatch: pytest.MonkeyPatch):
+    real = time.time
+
+    def set_back() -> str:
+        """Set the clock."""
+        monkeypatch.setattr(time, "time", lambda: real() - 3600)
+        return "done"
+
+    model = ScriptedModel(Say(calls=[("set_back", {})]), "late")
+    async with Agent("a", model=model, tools=[set_back]).stream("go") as stream:
+        view = RunView()
+        async for event in stream:
+            view.apply(event)
+            assert view.root is not None
+            assert 0 <= view.root.seconds(view.now) < 60
+    times = [event.at for event in stream.run.events]
+    assert times == sorted(times)
+    assert 0 <= stream.run.seconds < 60
+    assert real() - 60 < times[0] <= real()
+
+
+async def test_a_run_that_is_resumed_by_a_clock_that_is_behind_took_no_negative_time(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    real = time.time
+    store = MemoryStore()
+    agent = Agent("a", model=ScriptedModel(ModelError("off", provider="x"), "done"))
+    with pytest.raises(ModelError):
+        await agent.run("go", session=Session("s", store=store))
+    monkeypatch.setattr(time, "time", lambda: real() - 3600)
+    run = await agent.run(session=Session("s", store=store))
+    assert run.events[-1].at < run.events[0].at
+    assert 0 <= run.seconds < 60
+    root = RunView(run.events).root
+    assert root is not None
+    assert root.seconds(0.0) == pytest.approx(run.seconds, abs=1)

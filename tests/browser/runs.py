@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 from nbformat import v4
@@ -70,7 +71,7 @@ def big(count: int) -> dict[str, Any]:
     events: list[Event] = []
 
     def tell(event: Event) -> None:
-        stamp(event, "big", len(events) + 1)
+        stamp(event, "big", len(events) + 1, time.time())
         events.append(event)
 
     tell(RunStarted("big", "agent", (user_message("do much"),), model="scripted:scripted"))

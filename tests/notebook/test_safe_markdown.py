@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from html.parser import HTMLParser
 
 import pytest
@@ -130,3 +131,25 @@ def test_ordinary_markdown_is_drawn():
             "td",
         ]
     )
+
+
+@pytest.mark.parametrize("unit", ["![", "[", "![a](", "[a][b] ", "**a_", "[a]: x\n\n", "`", "> "])
+def test_a_megabyte_is_drawn_in_good_time_and_nothing_of_it_is_lost(unit: str):
+    text = "# Title\n\n" + unit * (1_000_000 // len(unit)) + "\nthe end"
+    began = time.process_time()
+    drawn, written = to_html(text), to_safe_markdown(text)
+    assert time.process_time() - began < 6
+    assert drawn.startswith("<h1>")
+    assert "the end" in drawn
+    assert written.startswith("# Title")
+    assert "the end" in written
+
+
+def test_a_long_answer_stays_markdown_as_far_as_it_goes():
+    text = "*word* [link](https://example.com)\n\n" * 1_900
+    assert to_html(text).count("<em>") == 1_900
+    cut = to_html(text * 2)
+    assert 500 < cut.count("<em>") < 3_800
+    assert cut.count("<em>") + cut.count("*word*") == 3_800
+    for html in read_by_all(to_safe_markdown(text * 2)):
+        assert_harmless(html)

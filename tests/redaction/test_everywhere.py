@@ -88,10 +88,10 @@ def test_a_key_that_comes_in_pieces_is_in_no_message_to_the_page(secret, around,
     outgoing, told = Outgoing(), []
     for seq, at in enumerate(range(0, len(text), size), 1):
         delta = TextDelta(text[at : at + size])
-        stamp(delta, "run", seq)
+        stamp(delta, "run", seq, 1.0)
         told += outgoing.take([delta])
     done = MessageFinished(Message("assistant", (TextPart(text),)))
-    stamp(done, "run", len(text) + 1)
+    stamp(done, "run", len(text) + 1, 1.0)
     told += outgoing.take([done])
     assert [event.seq for event in told] == sorted({event.seq for event in told})
     streamed = "".join(event.text for event in told if isinstance(event, TextDelta))
@@ -127,7 +127,7 @@ def test_text_without_keys_reaches_the_page_as_it_comes():
     for seq, word in enumerate(words, 1):
         for kind in (TextDelta, ThinkingDelta):
             delta = kind(f"{word} ")
-            stamp(delta, "run", seq)
+            stamp(delta, "run", seq, 1.0)
             sent = outgoing.take([delta])
             assert [event.text for event in sent] == [f"{word} "]
             told += sent

@@ -367,3 +367,15 @@ async def test_deleting_while_others_write_loses_nothing_that_comes_after(store,
     records = await store.read("work")
     assert records == [line(number) for number in range(len(records))]
     assert await store.append("work", len(records), line(0)) == len(records) + 1
+
+
+async def test_it_remembers_the_latest_sessions_only(tmp_path: Path):
+    store = FileStore(tmp_path)
+    for number in range(300):
+        await store.append(f"s{number}", 0, b"one\n")
+    held = [value for value in vars(store).values() if isinstance(value, dict)]
+    assert held
+    assert all(len(value) <= 256 for value in held)
+    assert await store.append("s0", 1, b"two\n") == 2
+    with pytest.raises(SessionConflict):
+        await store.append("s1", 0, b"two\n")
