@@ -30,16 +30,16 @@ class History(Protocol):
 
 def turns_of(messages: Sequence[Message]) -> list[Sequence[Message]]:
     """Cut a conversation where a person speaks, so that no tool call leaves its result."""
-    starts = [
-        index
-        for index, message in enumerate(messages)
-        if message.role == "user"
-        and not any(isinstance(part, ToolResultPart) for part in message.parts)
-    ]
+    starts = [index for index, message in enumerate(messages) if _begins_turn(message)]
     if not starts or starts[0] != 0:
         starts.insert(0, 0)
     ends = [*starts[1:], len(messages)]
     return [messages[start:end] for start, end in zip(starts, ends, strict=True)]
+
+
+def _begins_turn(message: Message) -> bool:
+    has_results = any(isinstance(part, ToolResultPart) for part in message.parts)
+    return message.role == "user" and not has_results
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +65,14 @@ class KeepLast:
     ) -> Sequence[Message] | None:
         """Return the last turns; half as many after each refusal, one at the least."""
         del ask
-        turns = turns_of(messages)
-        kept = min(self.turns, len(turns)) >> overflows
-        if kept < 1:
-            return None
-        return [message for turn in turns[-kept:] for message in turn]
+        starts: list[int] = []
+        for index in range(len(messages) - 1, -1, -1):  # What came long before is not looked at.
+            if len(starts) >= self.turns:
+                break
+            if index == 0 or _begins_turn(messages[index]):
+                starts.append(index)
+        kept = len(starts) >> overflows
+        return messages[starts[kept - 1] :] if kept else None
 
 
 _SUMMARISE = (

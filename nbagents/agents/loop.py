@@ -91,7 +91,7 @@ async def run_loop(ctx: RunContext, job: Job[T], messages: list[Message]) -> Res
         turn += 1
         ctx.check_limits(turn)
         await ctx.emit(TurnStarted(turn))
-        asked = ctx.asking = requests.after(messages)
+        asked = ctx.asking = await requests.after(messages)
         if (message := await recorded_message(ctx, job.agent, asked)) is None:
             message = await _ask_within_context(ctx, job, request, messages, forcing, aside)
         ctx.asking = None

@@ -228,12 +228,13 @@ class Session:
             if messages is None:
                 check_answers(run.events, answers)
             journal.take(run.run_id)
-            earlier, events = story.before(run), list(run.events)
+            earlier, events = await story.before(run), list(run.events)
             declared = story.declared_before(run)
             return Begun(run.start.input, earlier, None, journal, events, declared)
         if messages is None:
             raise UserError(self._why_not(name, log.busy))
-        return Begun(messages, story.conversation(name, log.busy), dict(story.state), journal)
+        earlier = await story.conversation(name, log.busy)
+        return Begun(messages, earlier, dict(story.state), journal)
 
     def _why_not(self, name: str, under_way: set[str]) -> str:
         if any(run.name == name and run.run_id in under_way for run in self.runs):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -25,6 +26,8 @@ from nbagents.messages import ZERO_USAGE, Message, TextPart, Usage
 
 __all__ = ["RunRecord", "Story"]
 
+_AT_ONCE = 200
+"""Runs that are read while the loop waits."""
 _CUT_OFF = "Cancelled"
 """The reason of a stop that nobody gave one for, as when a kernel is shut down."""
 
@@ -115,8 +118,10 @@ class Story:
         self._run_of: dict[str, RunRecord] = {}
         """The outermost run that a run belongs to."""
         self._said: dict[str, list[Message]] = {}
-        self._untold: dict[str, RunRecord] = {}
-        """Runs whose messages do not stand yet in the conversation of their name."""
+        self._untold: dict[str, dict[str, RunRecord]] = {}
+        """By name, the runs whose messages are not in its conversation yet."""
+        self._taken_back = 0
+        """How often a run was taken out of a conversation again."""
         self._open: dict[str, RunRecord] = {}
         """Runs that have not ended."""
         self.extend(events)
@@ -155,25 +160,32 @@ class Story:
                 said.extend(messages_of(run.events, start.run_id))
         return said
 
-    def conversation(self, name: str, under_way: Collection[str]) -> tuple[Message, ...]:
-        """Return what an outermost run of this name is to go on from.
+    async def conversation(self, name: str, under_way: Collection[str]) -> tuple[Message, ...]:
+        """Return the conversation that an outermost run of this name continues.
 
         A run that was cut off belongs to it from now on, as it was left; one that is under way
         does not yet.
         """
-        for run in [run for run in self._untold.values() if run.name == name]:
-            if run.run_id not in under_way:
-                self._tell(run)
+        taken_back = -1
+        while taken_back != self._taken_back:  # By somebody else, while this let others work.
+            taken_back = self._taken_back
+            for number, run in enumerate(list(self._untold.get(name, {}).values()), 1):
+                if taken_back == self._taken_back and run.run_id not in under_way:
+                    self._tell(run)
+                if number % _AT_ONCE == 0:
+                    await asyncio.sleep(0)
         return tuple(self._said.get(name, ()))
 
-    def before(self, run: RunRecord) -> tuple[Message, ...]:
-        """Return what a run had gone on from when it began."""
+    async def before(self, run: RunRecord) -> tuple[Message, ...]:
+        """Return the conversation that a run had continued when it began."""
         said: list[Message] = []
-        for other in self.runs.values():
+        for number, other in enumerate(list(self.runs.values()), 1):
             if other is run:
                 break
             if other.name == run.name:
                 said.extend(other.messages)
+            if number % _AT_ONCE == 0:
+                await asyncio.sleep(0)
         return tuple(said)
 
     def declared_before(self, run: RunRecord) -> dict[str, dict[str, Any]]:
@@ -226,7 +238,8 @@ class Story:
         run = self._run_of.get(event.parent_id) if event.parent_id else None
         if run is None:
             run = self.runs[run_id] = RunRecord(event, [])
-            self._untold[run_id] = self._open[run_id] = run
+            self._open[run_id] = run
+            self._untold.setdefault(run.name, {})[run_id] = run
         self._run_of[run_id] = run
         return run
 
@@ -245,14 +258,16 @@ class Story:
                 self.state[event.key] = event.value
 
     def _tell(self, run: RunRecord) -> None:
-        del self._untold[run.run_id]
-        self._said.setdefault(run.name, []).extend(run.messages)
+        if self._untold[run.name].pop(run.run_id, None) is not None:  # Else somebody else did.
+            self._said.setdefault(run.name, []).extend(run.messages)
 
     def _take_back(self, run: RunRecord) -> None:
         """Take the messages of a run that goes on out of the conversation."""
-        if run.run_id not in self._untold:
-            self._untold = {other.run_id: other for other in self.runs.values()}
-            self._said.clear()
+        if run.run_id not in self._untold.get(run.name, {}):
+            self._taken_back += 1
+            same = [other for other in self.runs.values() if other.name == run.name]
+            self._untold[run.name] = {other.run_id: other for other in same}
+            self._said.pop(run.name, None)
 
 
 _OF_ROOTS = {RunFinished, RunFailed, RunCancelled, RunResumed, StateChanged}
