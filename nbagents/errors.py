@@ -56,8 +56,9 @@ class NbAgentsError(Exception):
         return clean(super().__str__())
 
     def _render_traceback_(self) -> list[str]:
-        """Be one line in a notebook: what is wrong is outside of the code."""
-        return [f"{type(self).__name__}: {self}"]
+        """Be one line in a notebook: what is wrong is outside of the code. Notes follow."""
+        notes: list[str] = getattr(self, "__notes__", [])
+        return [f"{type(self).__name__}: {self}", *(clean(redact(str(note))) for note in notes)]
 
 
 class UserError(NbAgentsError):

@@ -238,6 +238,8 @@ class RunFailed(_Stamp):
     usage: Usage
     request: str | None = field(default=None, compare=False, repr=False)
     """Hashes of what was asked of the model when it failed, by which a replay finds it."""
+    where: str | None = field(default=None, compare=False)
+    """The node that raised it, and the line of the user's own code."""
     type: Literal["run_failed"] = "run_failed"
 
 

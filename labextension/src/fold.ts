@@ -108,7 +108,7 @@ export class Fold {
         return this.close(node, event.limit ? 'limited' : 'finished', event);
       case 'run_failed':
         node.error = event.error;
-        node.reason = event.message;
+        node.reason = event.where ? `${event.message} (${event.where})` : event.message;
         return this.close(node, 'failed', event);
       case 'run_cancelled':
         node.reason = event.reason;

@@ -61,7 +61,7 @@ const NEEDED: Record<AnyEvent['type'], Record<string, Check>> = {
   input_received: { question_id: text, via: text },
   state_changed: {},
   run_finished: { usage: maybe(usage), limit: maybe(text) },
-  run_failed: { usage: maybe(usage), error: text, message: text },
+  run_failed: { usage: maybe(usage), error: text, message: text, where: maybe(text) },
   run_cancelled: { usage: maybe(usage), reason: text }
 };
 const EVENTS = new Map(Object.entries(NEEDED).map(([type, fields]) => [type, record(fields)]));

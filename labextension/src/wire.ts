@@ -301,6 +301,7 @@ export interface RunFailed {
   seq: number;
   type: 'run_failed';
   usage: Usage;
+  where?: string | null;
 }
 /**
  * A run was stopped.

@@ -302,11 +302,15 @@ async def _run_tools(ctx: RunContext, job: Job[Any], message: Message) -> tuple[
             finally:
                 inner.leave()
 
+    failure: BaseException | None = None
+    tasks: list[asyncio.Task[tuple[ToolResultPart, bool]]] = []
     try:
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(one(call)) for call in message.tool_calls]
     except BaseExceptionGroup as failures:
-        raise failures.exceptions[0] from None
+        failure = failures.exceptions[0]
+    if failure is not None:  # Raised here, it keeps its own causes and not the group as one.
+        raise failure
     results, ends = zip(*(task.result() for task in tasks), strict=True)
     return Message("user", results), any(ends)
 

@@ -43,6 +43,7 @@ _LEFT_OUT = {
     "seconds",
     "seq",
     "usage",
+    "where",
 }
 # How the kernel, `%ask` and the panel report a stop.
 _STOPS = {"Cancelled", "CancelledError", "KeyboardInterrupt", "Stopped"}

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from IPython.core.interactiveshell import InteractiveShell
 
-import nbagents
 from nbagents import questions
+from nbagents._frames import is_ours
 from nbagents._portal import portal
 from nbagents.notebook.bridge import Bridge
 from nbagents.notebook.cards import OF_THE_MOMENT
@@ -24,6 +23,7 @@ from nbagents.notebook.session_cards import diff_bundle, session_bundle
 from nbagents.notebook.session_magics import SessionMagics
 from nbagents.notebook.stop import CellStop, why_stopped
 from nbagents.notebook.team_magics import TeamMagics
+from nbagents.notebook.tracebacks import ShortTracebacks
 from nbagents.notebook.unseen import Unseen
 from nbagents.notebook.wakeup import Wakeup
 from nbagents.questions import OpenQuestion
@@ -33,7 +33,6 @@ from nbagents.sessions.session import Session
 
 __all__ = ["Extension", "load", "unload"]
 
-_OURS = str(Path(nbagents.__file__).parent)
 _MAGICS = (AgentMagics, TeamMagics, SessionMagics)
 _AWAITED = {
     name: f"get_ipython().magics_manager.registry[{magics.__name__!r}].awaited"
@@ -61,6 +60,7 @@ class Extension:
         self._wakeup: Wakeup | None = None
         self._wake_at_signals(None)
         shell.events.register("pre_run_cell", self._wake_at_signals)
+        self._tracebacks = ShortTracebacks(shell)
         self._cell_stop = CellStop()
         shell.events.register("pre_run_cell", self._cell_stop.begin)
         shell.events.register("post_run_cell", self._cell_stop.end)
@@ -92,6 +92,7 @@ class Extension:
             self._tap.remove()
         if self._wakeup is not None:
             self._wakeup.remove()
+        self._tracebacks.undo()
         shell.Completer.custom_matchers.remove(self._matcher)
         shell.events.unregister("pre_run_cell", self._forget_shown)
         shell.events.unregister("pre_run_cell", self._wake_at_signals)
@@ -155,7 +156,7 @@ def _show_cancelled(
     """Show a run that was stopped while it was awaited plainly as one line."""
     frames: TracebackType | None = traceback
     while frames is not None:
-        if frames.tb_frame.f_code.co_filename.startswith(_OURS):
+        if is_ours(frames):
             shell._showtraceback(kind, error, ["Stopped by you"])  # noqa: SLF001 - as errors that draw themselves
             return
         frames = frames.tb_next

@@ -138,7 +138,7 @@ def _run(node: RunNode, frame: _Frame, *, outermost: bool) -> str:
     sign, words = status_words(node)
     color = _RUN_SIGNS[_shown_status(node)][2]
     body = "".join(_items(node, frame))
-    if node.reason and node.status in {"failed", "limited", "stopped"}:
+    if node.ending is not None:
         body += _ending(node, color)
     if not outermost:
         return f'<div style="margin:4px 0 4px 2px">{body}</div>'
@@ -335,10 +335,9 @@ def _tool_body(tool: ToolItem, frame: _Frame) -> str:
 
 
 def _ending(node: RunNode, color: str) -> str:
-    words = {"failed": f"{node.error}: ", "limited": "Limit reached: ", "stopped": ""}[node.status]
     return (
         f'<p role="status" style="margin:6px 0 2px"><b style="color:{color}">'
-        f"{html.escape(words)}</b>{html.escape(node.reason)}</p>"
+        f"{html.escape(node.ending or '')}</b>{html.escape(node.reason)}</p>"
     )
 
 

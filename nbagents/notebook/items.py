@@ -144,6 +144,12 @@ class RunNode:
         """True when nothing more will happen."""
         return self.ended is not None
 
+    @property
+    def ending(self) -> str | None:
+        """What stands before the reason of its end; None when it ended well, or not yet."""
+        words = {"failed": f"{self.error}: ", "limited": "Limit reached: ", "stopped": ""}
+        return words.get(self.status) if self.reason else None
+
     def seconds(self, now: float) -> float:
         """Wall time, until `now` for a run that is not over."""
         return max(0.0, (self.ended or now) - self.started - self.off)

@@ -27,7 +27,6 @@ __all__ = ["draw_markdown", "draw_plain", "header"]
 
 _SHOWN_RESULT = 400
 _SHOWN_OUTPUT = 20_000
-_ENDINGS = {"failed": "Failed: ", "limited": "Limit reached: ", "stopped": ""}
 _TOOL_SIGNS = {
     "writing": "…",
     "running": "…",
@@ -58,8 +57,8 @@ def _plain_run(node: RunNode) -> Iterator[str]:
         yield from _plain_item(node, item)
     if not node.items and node.is_over and node.output is not None:
         yield _shown_output(node.output)
-    if node.reason and node.status in _ENDINGS:
-        yield f"{_ENDINGS[node.status]}{node.reason}"
+    if node.ending is not None:
+        yield f"{node.ending}{node.reason}"
 
 
 def _shown_output(output: Any) -> str:
@@ -136,5 +135,5 @@ def _markdown_run(node: RunNode) -> Iterator[str]:
     if not node.items and node.is_over and node.output is not None:
         text = _shown_output(node.output)
         yield to_safe_markdown(text) if isinstance(node.output, str) else fence(text, "json")
-    if node.reason and node.status in _ENDINGS:
-        yield f"**{literal(_ENDINGS[node.status] + node.reason)}**"
+    if node.ending is not None:
+        yield f"**{literal(node.ending + node.reason)}**"

@@ -139,8 +139,8 @@ class RunView:
             case RunFinished(output=output, limit=limit):
                 node.output, node.reason = output, limit or ""
                 self._close(node, "limited" if limit else "finished", event)
-            case RunFailed(error=error, message=message):
-                node.error, node.reason = error, message
+            case RunFailed(error=error, message=message, where=where):
+                node.error, node.reason = error, f"{message} ({where})" if where else message
                 self._close(node, "failed", event)
             case RunCancelled(reason=reason):
                 node.reason = reason

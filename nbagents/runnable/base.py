@@ -35,6 +35,7 @@ from nbagents.runnable.retrace import changes, check_ways, loose_files, recordab
 from nbagents.runnable.run import Held, Result, Run
 from nbagents.runnable.sketch import Sketch
 from nbagents.runnable.stream import RunStream
+from nbagents.runnable.where import where_raised
 from nbagents.sessions.session import Begun, Session
 from nbagents.shared import Shared
 from nbagents.tools.base import Tool, ToolResult
@@ -287,8 +288,8 @@ async def _open(
         raise
     except Exception as error:
         name = error.recorded if isinstance(error, RecordedError) else type(error).__name__
-        message = redact(received(str(error))) or name
-        ctx.record_event(RunFailed(name, message, ctx.usage, ctx.asking))
+        message, where = redact(received(str(error))) or name, where_raised(error)
+        ctx.record_event(RunFailed(name, message, ctx.usage, ctx.asking, where))
         raise
     except BaseException as error:
         reason = received(str(error)) or "Cancelled"

@@ -73,12 +73,15 @@ class Execution:
         self._original = tuple(messages)
         for entry in self._plan.entries:
             self._started[entry] = True
+        failure: BaseException | None = None
         try:
             async with asyncio.TaskGroup() as self._group:
                 for entry in self._plan.entries:
                     self._launch(self._ready(entry))
         except BaseExceptionGroup as failures:
-            raise failures.exceptions[0] from None
+            failure = failures.exceptions[0]
+        if failure is not None:  # Raised here, it keeps its own causes and not the group as one.
+            raise failure
         return self._outcome()
 
     def _outcome(self) -> Result[Any]:
@@ -138,13 +141,15 @@ class Execution:
                     self._ctx.check_limits(0)  # A limit of the graph, or above, ends it.
                 if attempts <= declared.retries and not isinstance(error, UserError):
                     continue
-                error = _named(error, name, declared)
-                kind = error.recorded if isinstance(error, RecordedError) else type(error).__name__
+                named = _named(error, name, declared)
+                kind = named.recorded if isinstance(named, RecordedError) else type(named).__name__
                 if any(way.on_error for way in self._plan.out[node]):
-                    return _Ended(Result(redact(f"{kind}: {error}")), error)
+                    return _Ended(Result(redact(f"{kind}: {named}")), named)
                 if declared.on_error == "skip":
                     return _Ended(None)
-                raise error from error.__cause__
+                if named is error:
+                    raise
+                raise named from None
 
     def _result_of(self, name: str) -> Result[Any] | None:
         number = self._plan.numbers.get(name)
@@ -170,7 +175,7 @@ class Execution:
             taken = out if plain else await self._taken_ways(node, ended, visits)
         if ended.error is not None and not taken:
             if self._plan.nodes[node].on_error == "fail":
-                raise ended.error from ended.error.__cause__
+                raise ended.error
             ended = _Ended(None)
         if here.pass_ != self._passes[node]:  # A condition took its time.
             return []
@@ -312,5 +317,7 @@ def _named(error: Exception, name: str, node: Node) -> Exception:
     if isinstance(error, LimitReached) and error.limit == "seconds" and error.value == node.timeout:
         fix = "Raise it with Node(..., timeout=...)."
         return LimitReached(f"timeout of {name}", f"{node.timeout} s", fix=fix)
-    error.add_note(f"It was raised by the node {name!r}.")
+    note = f"Raised by the node {name!r}."
+    if note not in getattr(error, "__notes__", ()):  # One object may be raised several times.
+        error.add_note(note)
     return error

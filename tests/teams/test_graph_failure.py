@@ -53,6 +53,55 @@ async def test_a_node_that_fails_fails_the_graph_with_its_own_error():
     assert (run.status, run.reason) == ("failed", "no")
 
 
+async def test_a_failed_node_is_named_with_the_users_own_line():
+    def pick(given: str) -> str:
+        return given["key"]
+
+    inner = Graph("inner", {"pick": pick}, [])
+    graph = Graph("g", {"load": named("load"), "inner": inner}, [("load", "inner")])
+    with pytest.raises(TypeError) as caught:
+        await graph.run("go")
+    ends = [event.where for event in caught.value.run.events if isinstance(event, RunFailed)]
+    number = pick.__code__.co_firstlineno + 1
+    line = f'test_graph_failure.py, line {number} of pick: return given["key"]'
+    assert ends == [
+        line,
+        f"Raised by the node 'pick'. {line}",
+        f"Raised by the node 'pick'. Raised by the node 'inner'. {line}",
+    ]
+
+
+async def test_the_causes_of_an_error_stay_and_the_group_of_tasks_is_not_one():
+    def caused() -> None:
+        try:
+            raise KeyError("first")
+        except KeyError as error:
+            raise ValueError("second") from error
+
+    def during() -> None:
+        try:
+            raise KeyError("first")
+        except KeyError:
+            raise ValueError("second")  # noqa: B904 - the user's own code may do so
+
+    for function in (caused, during):
+        with pytest.raises(ValueError, match="second") as caught:
+            await Graph("g", {"a": function}, []).run("go")
+        assert isinstance(caught.value.__context__, KeyError)
+        assert caught.value.__suppress_context__ is (function is caused)
+        assert caught.value.__context__.__context__ is None
+
+
+async def test_a_user_error_of_a_node_names_the_node_in_a_notebook():
+    def refuse() -> None:
+        raise UserError("not today")
+
+    with pytest.raises(UserError) as caught:
+        await Graph("g", {"a": refuse}, []).run("go")
+    shown = caught.value._render_traceback_()
+    assert shown == ["UserError: not today", "Raised by the node 'a'."]
+
+
 async def test_the_siblings_of_a_failing_node_have_cleaned_up_before_the_error_is_raised():
     begun, cleaned = asyncio.Event(), []
 

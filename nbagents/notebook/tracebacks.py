@@ -1,0 +1,55 @@
+"""Tracebacks as IPython shows them: the user's own frames, without those of nbagents between."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Any
+
+from IPython.core.interactiveshell import InteractiveShell
+
+from nbagents._frames import without_ours
+
+__all__ = ["ShortTracebacks"]
+
+
+class ShortTracebacks:
+    """Leaves our frames out of what a shell shows, until `undo`; `%xmode Verbose` shows them all."""
+
+    def __init__(self, shell: InteractiveShell) -> None:
+        self._printer: Any = shell.InteractiveTB
+        self._original = self._printer.structured_traceback
+        self._printer.structured_traceback = self._structured
+
+    def undo(self) -> None:
+        """Show everything again."""
+        if self._printer.structured_traceback == self._structured:
+            del self._printer.structured_traceback
+
+    def _structured(
+        self,
+        etype: type[BaseException],
+        evalue: BaseException | None = None,
+        etb: TracebackType | None = None,
+        *args: Any,
+        **options: Any,
+    ) -> Any:
+        if self._printer.mode == "Verbose":
+            return self._original(etype, evalue, etb, *args, **options)
+        whole = [(error, error.__traceback__) for error in _chain(evalue)]
+        try:
+            for error, frames in whole:
+                error.__traceback__ = without_ours(frames)
+            return self._original(etype, evalue, without_ours(etb), *args, **options)
+        finally:
+            for error, frames in whole:
+                error.__traceback__ = frames
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """Return an error and those that led to it."""
+    seen: list[BaseException] = []
+    while error is not None and error not in seen:
+        seen.append(error)
+        yield error
+        error = error.__cause__ or error.__context__

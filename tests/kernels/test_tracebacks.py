@@ -1,0 +1,74 @@
+"""What a cell shows of an error in the user's own code, on real kernels."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.kernels.harness import Execution, Kernel
+
+SETUP = """
+%load_ext nbagents
+from nbagents import Agent, Graph, ScriptedModel
+
+def load(input: str) -> dict:
+    return {"a": 1}
+
+def pick(load: dict) -> str:
+    try:
+        return load["key"]
+    except KeyError as error:
+        raise ValueError("no key") from error
+
+def go():
+    return flow("hello")
+
+flow = Graph("flow", {"load": load, "pick": pick}, [("load", "pick")])
+"""
+
+
+@pytest.fixture
+def cells(kernel: Kernel) -> Kernel:
+    assert kernel.execute(SETUP).error is None
+    return kernel
+
+
+def traceback(cell: Execution) -> str:
+    """Return the traceback without its colors."""
+    [error] = [output for output in cell.outputs if output["output_type"] == "error"]
+    return re.sub(r"\x1b\[[\d;]*m", "", "\n".join(error["traceback"]))
+
+
+@pytest.mark.parametrize(
+    "ask", ["%ask flow hello", "await flow.run('hello')", "flow('hello')", "go()"]
+)
+def test_a_failed_node_shows_the_users_frames_and_causes_and_not_ours(cells: Kernel, ask: str):
+    failed = cells.execute(ask)
+    shown = traceback(failed)
+    assert failed.error == "ValueError: no key"
+    assert "nbagents/" not in shown
+    assert 'raise ValueError("no key") from error' in shown
+    assert "KeyError: 'key'" in shown
+    assert "direct cause" in shown
+    assert "Raised by the node 'pick'." in shown
+    assert ("return flow" in shown) is (ask == "go()")
+    assert "stderr" not in [output.get("name") for output in failed.outputs]
+
+
+def test_the_plain_text_names_the_node_the_error_and_the_line(cells: Kernel):
+    told = cells.execute("%ask flow hello").text
+    line = 'Line 11 of pick: raise ValueError("no key") from error'
+    assert f"ValueError: no key (Raised by the node 'pick'. {line})" in told
+
+
+def test_verbose_tracebacks_show_our_frames_too(cells: Kernel):
+    cells.execute("%xmode Verbose")
+    assert "nbagents/" in traceback(cells.execute("flow('hello')"))
+    cells.execute("%xmode Context")
+    cells.execute("%unload_ext nbagents")
+    assert "nbagents/" in traceback(cells.execute("flow('hello')"))
+
+
+def test_errors_of_the_users_own_code_are_shown_as_ever(cells: Kernel):
+    assert "1 / 0" in traceback(cells.execute("1 / 0"))
