@@ -2,6 +2,7 @@
 
 NbAgentsError
 ├── UserError          you: a wrong name, a missing key or package; says the fix
+│   └── UnknownAttribute   an attribute that is not there; an AttributeError too
 ├── ModelError         the vendor: status, request id, whether a retry may help
 │   └── ContextOverflow    the request is longer than the model can read
 ├── ToolError          a tool: its message goes to the model as the tool's result
@@ -32,6 +33,7 @@ __all__ = [
     "SessionError",
     "ToolError",
     "ToolRetry",
+    "UnknownAttribute",
     "UserError",
     "did_you_mean",
     "unknown_name",
@@ -63,6 +65,10 @@ class NbAgentsError(Exception):
 
 class UserError(NbAgentsError):
     """Something that the reader of the message can put right: a name, an option, a key, a package."""
+
+
+class UnknownAttribute(UserError, AttributeError):
+    """There is no such attribute; says which one was meant."""
 
 
 class ModelError(NbAgentsError):

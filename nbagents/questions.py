@@ -27,6 +27,7 @@ __all__ = [
     "Prepared",
     "Question",
     "asks_the_same",
+    "in_their_order",
     "meet",
     "present_human",
     "recorded_question",
@@ -275,20 +276,23 @@ def _without_secrets(answer: Any, schema: Mapping[str, Any]) -> Any:
     return blanked(answer, schema)
 
 
+def in_their_order(answers: Sequence[Any] | None) -> list[Any]:
+    """Return answers as a list. Raises `UserError` for a bare answer: which question is it for?"""
+    bare = cast("object", answers)
+    if isinstance(bare, (str, bytes)) or not isinstance(bare, (Sequence, type(None))):
+        raise UserError(
+            f"answers must be a list or a dictionary, not {bare!r:.60}. "
+            f"Write [{bare!r:.60}], or {{question: answer}}."
+        )
+    return list(answers or ())
+
+
 class Prepared:
     """Answers that stand ready for the questions of a run."""
 
     def __init__(self, answers: Answers | None) -> None:
-        given = cast("object", answers)
-        kinds = (Mapping, Sequence, type(None))
-        if isinstance(given, (str, bytes)) or not isinstance(given, kinds):
-            raise UserError(f"answers={answers!r:.60} is neither a list nor a dictionary.")
-        self._named: Mapping[str, Any] = {}
-        self._next: list[Any] = []
-        if isinstance(answers, Mapping):
-            self._named = answers
-        elif answers is not None:
-            self._next = list(answers)
+        self._named: Mapping[str, Any] = answers if isinstance(answers, Mapping) else {}
+        self._next = [] if isinstance(answers, Mapping) else in_their_order(answers)
 
     def serve(self, question: OpenQuestion) -> bool:
         """Answer the question if an answer stands ready; one that does not fit leaves it open."""

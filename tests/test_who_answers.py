@@ -40,9 +40,9 @@ async def test_prepared_answers_in_order_serve_one_question_each():
 
 @pytest.mark.parametrize("answers", ["yes", b"yes", 7])
 async def test_prepared_answers_that_are_neither_list_nor_dictionary(answers):
-    with pytest.raises(UserError, match="is neither a list nor a dictionary"):
+    with pytest.raises(UserError, match="must be a list or a dictionary"):
         await asks("Which?").run("go", answers=answers)
-    with pytest.raises(UserError, match="neither"):
+    with pytest.raises(UserError, match="must be a list"):
         Prepared(answers)
 
 

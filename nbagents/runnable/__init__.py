@@ -2,7 +2,8 @@
 
 from nbagents.runnable.base import Runnable, RunnableTool, call
 from nbagents.runnable.given import Input, conversation
-from nbagents.runnable.run import Held, Result, Run, Status, look_on
+from nbagents.runnable.result import Result
+from nbagents.runnable.run import Held, Run, Status, look_on
 from nbagents.runnable.sketch import Sketch
 from nbagents.runnable.stream import RunStream
 

@@ -31,8 +31,10 @@ from nbagents.redaction import redact
 from nbagents.replay import RecordedError, playing
 from nbagents.runnable.declaration import Declaration
 from nbagents.runnable.given import Input, conversation
+from nbagents.runnable.misuse import Unawaited
+from nbagents.runnable.result import Result
 from nbagents.runnable.retrace import changes, check_ways, loose_files, recordable, restored
-from nbagents.runnable.run import Held, Result, Run
+from nbagents.runnable.run import Held, Run
 from nbagents.runnable.sketch import Sketch
 from nbagents.runnable.stream import RunStream
 from nbagents.runnable.where import where_raised
@@ -86,7 +88,7 @@ class Runnable(Declaration, ABC, Generic[T]):
         """What a session remembers of it: `model`, `tools`, schema of the `output`, `parts`."""
         return {}
 
-    async def run(
+    def run(
         self,
         input: Input | None = None,
         *,
@@ -94,7 +96,7 @@ class Runnable(Declaration, ABC, Generic[T]):
         deps: object = None,
         limits: Limits | None = None,
         answers: Answers | None = None,
-    ) -> Run[T]:
+    ) -> Coroutine[Any, Any, Run[T]]:
         """Run to the end and return the `Run`.
 
         In a `session` the run is written down, and an agent or a swarm goes on with the
@@ -106,7 +108,7 @@ class Runnable(Declaration, ABC, Generic[T]):
         returned with status `limited`, one that needs an answer nobody can give with `waiting`.
         """
         asked = Asked(self, _given(input, session), session, deps, limits)
-        return await _begin(asked, Record(answers=answers))
+        return Unawaited(_begin(asked, Record(answers=answers)), self.name, "run")
 
     def stream(
         self,

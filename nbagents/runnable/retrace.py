@@ -16,7 +16,7 @@ from nbagents.jsonable import DEEPEST, LARGEST_INT, jsonable
 from nbagents.messages import FilePart
 from nbagents.past import Past
 from nbagents.replay import RecordedError
-from nbagents.runnable.run import Result
+from nbagents.runnable.result import Result
 from nbagents.untrusted import received, received_json
 
 __all__ = ["changes", "check_ways", "loose_files", "recordable", "restored"]

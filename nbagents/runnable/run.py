@@ -5,12 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import weakref
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from itertools import pairwise
-from typing import Any, Generic, Literal, Protocol, TypeVar, cast
-
-from pydantic_core import to_json
+from typing import Any, Generic, Literal, Protocol, TypeVar
 
 from nbagents._portal import in_loop
 from nbagents.context import RunContext, inside_run
@@ -27,46 +24,20 @@ from nbagents.events import (
     RunStarted,
     messages_of,
 )
-from nbagents.jsonable import jsonable
-from nbagents.messages import ZERO_USAGE, FilePart, Message, TextPart, Usage
-from nbagents.questions import Answers, OpenQuestion
+from nbagents.messages import ZERO_USAGE, Message, Usage
+from nbagents.questions import Answers, OpenQuestion, in_their_order
 from nbagents.record import check_answers, unasked
 from nbagents.runnable.following import remember_conversation
+from nbagents.runnable.misuse import Unawaited, awaits_itself, explains
+from nbagents.runnable.result import Result
 from nbagents.topology import Topology
 from nbagents.untrusted import one_line
 
-__all__ = ["Held", "Onlooker", "Result", "Run", "Status", "look_on"]
+__all__ = ["Held", "Onlooker", "Run", "Status", "look_on"]
 
 T = TypeVar("T")
 
 Status = Literal["running", "waiting", "finished", "limited", "failed", "cancelled"]
-
-
-@dataclass(frozen=True, slots=True)
-class Result(Generic[T]):
-    """What `execute` returns."""
-
-    output: T
-    files: tuple[FilePart, ...] = ()
-    """Images and other files that belong to the answer."""
-
-    @property
-    def text(self) -> str:
-        """The output as text: itself, or its JSON; of files the names."""
-        output: Any = self.output
-        if isinstance(output, str):
-            return output
-        if isinstance(output, FilePart):
-            return output.name or output.media_type
-        if self.files and isinstance(output, (list, tuple)):
-            items = cast("Sequence[Any]", output)
-            return "\n".join(Result(item).text for item in items if not isinstance(item, FilePart))
-        return to_json(jsonable(output)).decode()
-
-    @property
-    def parts(self) -> tuple[TextPart | FilePart, ...]:
-        """The answer as a message would hold it."""
-        return (TextPart(self.text), *self.files)
 
 
 class _News(asyncio.Future[None]):
@@ -329,16 +300,19 @@ class Run(Generic[T]):
         answers = ", ".join(f'"{name}": ...' for name in self._unanswered)
         return f"Go on with: await run.resume(answers={{{answers}}})"
 
-    async def resume(self, answers: Answers | None = None) -> Run[T]:
+    def resume(self, answers: Answers | None = None) -> Coroutine[Any, Any, Run[T]]:
         """Answer what the run waits for, and go on from there; nothing that was done is repeated.
 
         `answers` are by the question's id, as `run.questions` lists them, or in order. What they
         leave open is asked again. Raises `UserError`, and changes nothing, when an answer does not
         fit, or there is nothing to go on with.
         """
+        return Unawaited(self._resumed(answers), "run", "resume")
+
+    async def _resumed(self, answers: Answers | None) -> Run[T]:
         held = self._held
         if held is None:
-            raise UserError(f"{self!r} waits for nothing.")
+            raise UserError(f"{self!r} is not waiting for an answer.")
         if held.task.get_loop().is_closed():  # Nothing is left but what the record tells.
             check_answers(self.events, answers)
             return await held.again(self.events, answers)
@@ -357,10 +331,10 @@ class Run(Generic[T]):
     def _given(self, held: Held[T], answers: Answers | None) -> list[tuple[OpenQuestion, Any]]:
         """Find the question of each answer."""
         if not isinstance(answers, Mapping):
-            in_order: Sequence[Any] = answers or ()
-            if isinstance(answers, (str, bytes)) or len(in_order) > len(held.questions):
-                message = f"{len(held.questions)} answers are waited for: answers={{id: answer}}."
-                raise UserError(message)
+            in_order = in_their_order(answers)
+            if len(in_order) > (count := len(held.questions)):
+                questions = "1 open question" if count == 1 else f"{count} open questions"
+                raise UserError(f"Too many answers: {len(in_order)} for {questions}.")
             return list(zip(held.questions, in_order, strict=False))
         known = {question.id: question for question in held.questions}
         for name in answers:
@@ -373,6 +347,8 @@ class Run(Generic[T]):
     def topology(self) -> Topology | None:
         """What ran, to be drawn, when it was a team."""
         return self._start.topology if self._start else None
+
+    __await__ = awaits_itself
 
     def __repr__(self) -> str:
         return one_line(f"<Run {self.run_id} of {self.name}: {self.status}>")
@@ -398,3 +374,6 @@ class Run(Generic[T]):
         if isinstance(last, (RunFinished, RunFailed, RunCancelled)) and last.run_id == self.run_id:
             return last
         return None
+
+
+explains(Run, "run")

@@ -11,6 +11,7 @@ from typing import Any, Generic, Self, TypeVar
 from nbagents.errors import Cancelled, UserError
 from nbagents.events import Event
 from nbagents.record import Record
+from nbagents.runnable.misuse import explains, only_async
 from nbagents.runnable.run import Run
 
 __all__ = ["RunStream"]
@@ -88,6 +89,8 @@ class RunStream(Generic[T]):
                 error = Cancelled("The run was stopped before it began.")
         return Run(events[0].run_id if events else "", events, error=error)
 
+    __iter__ = __enter__ = __exit__ = only_async
+
     def rest(self) -> Iterator[Event]:
         """Yield the events that nobody has read: after a stream was left early, its end."""
         while self._buffer:
@@ -109,3 +112,6 @@ class RunStream(Generic[T]):
         if not self._closing:
             self._space.clear()
             await self._space.wait()
+
+
+explains(RunStream, "stream.run")

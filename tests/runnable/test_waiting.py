@@ -178,8 +178,8 @@ async def test_resuming_with_nobody_there_waits_again():
         ({"q1": "three"}, "The answer to q1 .*valid integer"),
         ({"q2": "x", "q1": "three"}, "The answer to q1"),
         (["x"], "The answer to q1"),
-        ([1, "x", "y"], "2 answers are waited for"),
-        ("yes", "2 answers are waited for"),
+        ([1, "x", "y"], "Too many answers: 3 for 2 open questions"),
+        ("yes", "must be a list or a dictionary"),
     ],
 )
 async def test_answers_that_do_not_fit_are_refused_and_nothing_is_delivered(answers, problem):
@@ -205,7 +205,7 @@ async def test_a_run_that_was_resumed_to_its_end_cannot_be_resumed_again():
     end = await run.resume(["x"])
     with pytest.raises(UserError, match="cannot go on: it was resumed to its end"):
         await run.resume(["y"])
-    with pytest.raises(UserError, match="waits for nothing"):
+    with pytest.raises(UserError, match="is not waiting for an answer"):
         await end.resume(["y"])
 
 
