@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -23,7 +24,7 @@ from nbagents.models.base import Model, Settings
 from nbagents.models.registry import resolve_model
 from nbagents.models.retry import RetryPolicy
 from nbagents.runnable import Result, Runnable, RunnableTool
-from nbagents.runnable.sketch import Sketch
+from nbagents.runnable.sketch import HUMAN, Sketch
 from nbagents.tools.base import Tool
 from nbagents.tools.function import FunctionTool, tool
 from nbagents.untrusted import received
@@ -71,12 +72,9 @@ class Agent(Runnable[T], Generic[T]):
     remembers: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        if not _NAME.match(self.name):
-            close = re.sub(r"\W+", "_", self.name, flags=re.ASCII).strip("_") or "agent"
-            message = f"{self.name!r} cannot be an agent's name. Use letters, digits and underscores: {close!r}."
-            raise UserError(message)
+        _check_name(self.name)
         if isinstance(self.tools, (str, Tool, Runnable)) or not hasattr(self.tools, "__iter__"):
-            raise UserError(f"tools={self.tools!r} is no list. Put it into one: tools=[...]")
+            raise UserError(f"tools must be a list: tools=[...], not {self.tools!r:.60}")
         object.__setattr__(self, "tools", tuple(self.tools))
         object.__setattr__(self, "approve", _patterns(self.approve))
         check_type("settings", self.settings, Settings, "temperature=0")
@@ -199,6 +197,21 @@ def _patterns(given: object) -> tuple[str, ...]:
 
 def _is_outdated(tool: Tool) -> bool:
     return isinstance(tool, FunctionTool) and tool.is_outdated
+
+
+def _check_name(name: str) -> None:
+    """Raise `UserError`, with a name that is close, for one that a vendor or a team cannot take."""
+    if name == HUMAN:
+        raise UserError(f"{name!r} stands for you, the person. Choose another name for the agent.")
+    if isinstance(cast("object", name), str) and _NAME.match(name):
+        return
+    plain = unicodedata.normalize("NFKD", str(name).replace("ß", "ss"))
+    close = re.sub(r"\W+", "_", plain.encode("ascii", "ignore").decode()).strip("_")[:64]
+    close = close if _NAME.match(close) else f"agent_{close}".rstrip("_")
+    raise UserError(
+        f"{name!r} cannot be an agent's name: vendors take only A-Z, a-z, 0-9 and _, "
+        f"at most 64 of them. For example: {close[:64]!r}."
+    )
 
 
 def _as_tool(usable: Usable) -> Tool:

@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Generic, TypeVar
+from dataclasses import is_dataclass
+from typing import Any, Generic, TypeVar, get_origin
 
-from pydantic import PydanticUndefinedAnnotation, PydanticUserError, TypeAdapter, ValidationError
+from pydantic import (
+    BaseModel,
+    PydanticUndefinedAnnotation,
+    PydanticUserError,
+    TypeAdapter,
+    ValidationError,
+)
 from pydantic_core import to_json
 
 from nbagents.errors import UserError
@@ -37,8 +44,7 @@ class Output(Generic[T]):
             self.adapter: TypeAdapter[T] = TypeAdapter(output_type)
             schema = self.adapter.json_schema()
         except (PydanticUserError, PydanticUndefinedAnnotation, ValueError) as error:
-            message = f"The output type {output_type!r} has no JSON Schema: {error}"
-            raise UserError(message) from None
+            raise UserError(_no_schema(output_type, error)) from None
         self._wrapped = schema.get("type") != "object"
         if self._wrapped:
             schema = _wrap(schema)
@@ -71,6 +77,20 @@ class Output(Generic[T]):
                 for problem in error.errors(include_url=False, include_context=False)
             )
             raise RejectedError(f"The answer does not fit: {problems}") from None
+
+
+def _no_schema(output_type: object, error: Exception) -> str:
+    """Say why a model cannot be held to this, and what it can be held to."""
+    fix = "Use str, a pydantic model, a dataclass, list[...] or Literal[...]."
+    kind = type(output_type)
+    if isinstance(output_type, type) or get_origin(output_type) is not None:
+        name = output_type.__name__ if isinstance(output_type, type) else repr(output_type)
+        why = str(error).partition(". ")[0].partition("\n")[0].rstrip(".")
+        why = why.replace("Unable to generate pydantic-core schema for", "there is none for")
+        return f"The output type {name} has no JSON Schema: {why}. {fix}"
+    is_answer = isinstance(output_type, BaseModel) or is_dataclass(kind)
+    meant = f" Did you mean its class, {kind.__name__}?" if is_answer else ""
+    return f"An output type must be a type, not a value ({kind.__name__}).{meant} {fix}"
 
 
 def _wrap(schema: dict[str, Any]) -> dict[str, Any]:

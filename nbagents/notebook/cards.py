@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -127,17 +127,17 @@ def agent_card(agent: Agent[object]) -> Table:
     return Table("", ("", ""), [(agent.name, ""), *rows])
 
 
-def agents_table(agents: Iterable[Runnable[object]]) -> Table:
-    """List what `%ask` can run."""
+def agents_table(agents: Mapping[str, Runnable[object]]) -> Table:
+    """List what `%ask` can run, by the variables that hold it."""
     rows = [
         (
-            runnable.name,
+            name if runnable.name == name else f"{name} (named {runnable.name})",
             runnable.kind,
             model_of(runnable),
             _clipped(", ".join(parts_of(runnable))),
             _clipped(runnable.purpose if isinstance(runnable, Agent) else runnable.description),
         )
-        for runnable in agents
+        for name, runnable in agents.items()
     ]
     empty = "There is no agent yet. Define one in a cell that begins with: %%agent NAME"
     return Table("", ("name", "kind", "model", "tools or parts", "what for"), rows, empty)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nbagents.errors import UserError, unknown_name
+from nbagents.notebook.dot_errors import explain
 
 __all__ = ["DotBody", "DotEdge", "read_dot"]
 
@@ -56,7 +57,7 @@ _LOOKS = (
 
 # Brackets and undirected edges, and what may hide them: quoted text and comments.
 _TOKEN = re.compile(
-    r'"(?:\\.|[^"\\])*"|//[^\n]*|^\s*#[^\n]*|/\*.*?\*/|--|[{}]', re.DOTALL | re.MULTILINE
+    r'"(?:\\.|[^"\\])*"|//[^\n]*|^\s*#[^\n]*|/\*.*?\*/|-->?|[{}]', re.DOTALL | re.MULTILINE
 )
 
 
@@ -112,14 +113,19 @@ def read_dot(source: str) -> DotBody:
 
 def _check_brackets(source: str) -> None:
     """Find what the parser would read otherwise than it is meant: a `}` too many, and `--`."""
-    depth = 0
+    opened: list[str] = []
     for token in _TOKEN.finditer(source):
-        depth += {"{": 1, "}": -1}.get(token[0], 0)
         where = f"Line {source.count(chr(10), 0, token.start()) + 2}: "
-        if depth < 0:
-            raise UserError(f"{where}there is a }} too many.")
-        if token[0] == "--":
-            raise UserError(f"{where}edges have a direction here: write -> for --.")
+        if token[0] == "{":
+            opened.append(where)
+        elif token[0] == "}" and not opened:
+            raise UserError(f"{where}there is one }} too many.")
+        elif token[0] == "}":
+            opened.pop()
+        if token[0].startswith("--"):
+            raise UserError(f"{where}edges have a direction here: write -> for {token[0]}.")
+    if opened:
+        raise UserError(f"{opened[-1]}this {{ has no }}.")
 
 
 def _parsed(text: str, source: str) -> Any:
@@ -133,14 +139,13 @@ def _parsed(text: str, source: str) -> Any:
     if graphs:
         return graphs[0]
     words = said.getvalue().strip().splitlines()
-    problem = words[-1] if words else "it is no DOT"
+    problem = words[-1] if words else ""
     where = re.search(r"\(line:(\d+), col:(\d+)\)", problem)
-    if where is None:
-        raise UserError(f"The body is no DOT: {problem}")
+    if where is None or not source.strip():
+        raise UserError(f"The body is not valid DOT: {problem}")
     number = min(int(where[1]), len(source.splitlines()))
-    line = source.splitlines()[number - 1] if source.strip() else ""
-    reason = problem.partition("  (at char")[0]
-    raise UserError(f"Line {number + 1}: this is no DOT ({reason}).\n  {line.strip()}")
+    line = source.splitlines()[number - 1].strip()
+    raise UserError(f"Line {number + 1} is not valid DOT: {explain(line)}\n  {line}")
 
 
 def _read(graph: Any, body: DotBody, nodes: dict[str, str], edges: dict[str, str]) -> None:
@@ -189,8 +194,13 @@ def _attributes(given: Mapping[str, Any], body: DotBody, known: tuple[str, ...])
         if name in known:
             read[name] = _unquoted(str(value))
         elif name not in _LOOKS:
-            where = body.at(name)
-            raise UserError(f"{where}{unknown_name('attribute', name, known)}")
+            if name in _OF_NODES:
+                problem = f"`{name}` is an attribute of a node, not of an edge: b [{name}=...]"
+            elif name in _OF_EDGES:
+                problem = f"`{name}` is an attribute of an edge, not of a node: a -> b [{name}=...]"
+            else:
+                problem = str(unknown_name("attribute", name, known))
+            raise UserError(f"{body.at(name)}{problem}")
     return read
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from contextvars import ContextVar
 from dataclasses import replace
 from typing import Any
 from weakref import WeakSet
@@ -29,19 +30,21 @@ from nbagents.errors import unknown_name
 from nbagents.limits import Limits
 from nbagents.models.base import Settings
 from nbagents.notebook import commands
-from nbagents.notebook.arguments import parse
+from nbagents.notebook.arguments import names, parse
 from nbagents.notebook.cards import Table, agent_card, agents_table, runs_table
 from nbagents.notebook.document import write_document
 from nbagents.notebook.live import Canvas, canvas_for, watch
-from nbagents.notebook.namespace import Namespace, split
+from nbagents.notebook.namespace import Namespace
 from nbagents.notebook.prompts import expand, expand_prompt
 from nbagents.notebook.stop import stoppable
 from nbagents.runnable import Run, Runnable, RunStream
 from nbagents.sessions.session import Session
 
-__all__ = ["AgentMagics", "limits_of"]
+__all__ = ["AgentMagics", "assigned", "limits_of", "takes_one_name"]
 
 _KEPT_RUNS = 100
+assigned = ContextVar[str | None]("nbagents_assigned", default=None)
+"""The variable that the cell assigns what is being asked to."""
 
 
 @magics_class
@@ -69,24 +72,25 @@ class AgentMagics(Magics):
     @magic_arguments()
     @argument("name", help="Name of the agent, and of the variable that will hold it.")
     @argument("-m", "--model", help="Model, as provider:model. Without it one is chosen for you.")
-    @argument("-t", "--tools", help="Functions of this notebook that it may call, by commas.")
-    @argument("--uses", help="Agents that it may call as tools, by commas.")
+    @argument("-t", "--tools", type=names, help="Functions that it may call, comma-separated.")
+    @argument("--uses", type=names, help="Agents that it may call as tools, comma-separated.")
     @argument("--out", help="Type of its answers, such as a pydantic model or list[str].")
     @argument("--human", action="store_true", help="It may ask you, in a form.")
-    @argument("--approve", help="Tools that you have to allow at each call, by commas: delete_*.")
-    @argument("--turns", type=int, help="Model calls at most in one run.")
-    @argument("--cost", type=float, help="US dollars at most in one run.")
-    @argument("--temperature", type=float, help="How freely it speaks; 0 is the strictest.")
+    @argument("--approve", type=names, help="Tools whose calls you must allow: delete_*,send_mail.")
+    @argument("--turns", type=int, help="The most model calls in one run.")
+    @argument("--cost", type=float, help="The most US dollars that one run may cost.")
+    @argument(
+        "--temperature", type=float, help="Sampling temperature; 0 is the most deterministic."
+    )
     @cell_magic
     def agent(self, line: str, cell: str) -> None:
         """Define an agent; the cell's body holds its instructions, in Markdown."""
         options, rest = parse(AgentMagics.agent, expand(line, self.namespace.variables))
-        if rest:
-            raise UsageError(f"%%agent takes one name; put {rest!r} into the cell's body.")
+        takes_one_name("agent", rest)
         namespace = self.namespace
         namespace.check_free(options.name, Agent)
-        tools = [namespace.tool(name) for name in split(options.tools)]
-        tools += [namespace.runnable(name) for name in split(options.uses)]
+        tools = [namespace.tool(name) for name in options.tools or ()]
+        tools += [namespace.runnable(name) for name in options.uses or ()]
         if options.human and handoff_to_user not in tools:
             tools.append(handoff_to_user)
         agent = Agent(
@@ -94,7 +98,7 @@ class AgentMagics(Magics):
             expand(cell, namespace.variables).strip(),
             model=namespace.model(options.model),
             tools=tools,
-            approve=_patterns(options.approve),
+            approve=options.approve or (),
             output_type=namespace.type(options.out),
             settings=Settings(temperature=options.temperature),
             limits=limits_of(None, options),
@@ -105,12 +109,14 @@ class AgentMagics(Magics):
     @no_var_expand
     @magic_arguments()
     @argument("name", help="What to ask: the name of an agent or a team.")
-    @argument("-m", "--model", help="Another model, for this once.")
-    @argument("--out", help="Another type of answer, for this once.")
+    @argument("-m", "--model", help="Another model, for this question only.")
+    @argument("--out", help="Another type of answer, for this question only.")
     @argument("--answers", help="Answers to questions to you: a list, a dictionary, or a variable.")
-    @argument("--turns", type=int, help="Model calls at most.")
-    @argument("--cost", type=float, help="US dollars at most.")
-    @argument("--temperature", type=float, help="How freely it speaks, for this once.")
+    @argument("--turns", type=int, help="The most model calls.")
+    @argument("--cost", type=float, help="The most US dollars that it may cost.")
+    @argument(
+        "--temperature", type=float, help="Sampling temperature; 0 is the most deterministic."
+    )
     @needs_local_scope
     @line_cell_magic
     def ask(
@@ -124,8 +130,11 @@ class AgentMagics(Magics):
         variables = {**self.namespace.variables, **(local_ns or {})}
         return portal().call(lambda: self._ask(line, cell, variables))
 
-    async def awaited(self, line: str, cell: str | None) -> Run[Any] | None:
-        """Be `%ask` for a cell that can await."""
+    async def awaited(
+        self, line: str, cell: str | None, variable: str | None = None
+    ) -> Run[Any] | None:
+        """Be `%ask` for a cell that can await; `variable` is what the cell assigns it to."""
+        assigned.set(variable)
         return await stoppable(self._ask(line, cell, self.namespace.variables))
 
     async def _ask(self, line: str, cell: str | None, variables: dict[str, Any]) -> Run[Any]:
@@ -169,6 +178,8 @@ class AgentMagics(Magics):
                 self.shown.add(run.run_id)
                 if run.status != "finished":
                     self.shell.displayhook.update_user_ns(run)
+                    if variable := assigned.get():  # Else it would keep the run before this one.
+                        self.namespace.variables[variable] = run
 
     def remember(self, run: Run[Any]) -> None:
         """Keep a run for `%runs`; one that went on stands there once."""
@@ -183,15 +194,16 @@ class AgentMagics(Magics):
     def agents(self, line: str) -> Table:
         """List the agents of this notebook."""
         _takes_nothing("agents", line)
-        return agents_table(self.namespace.runnables().values())
+        return agents_table(self.namespace.runnables())
 
     @no_var_expand
     @line_magic
     def runs(self, line: str) -> Table | Run[Any]:
-        """List the runs of this kernel; with a run's id, return that run.
+        """List the runs of this kernel; with the id of a run, return that run.
 
         `%runs ID --to FILE.nbagents.json` writes it into a file, which JupyterLab opens.
         """
+        line = self.namespace.filled(line)
         wanted, to, path = (part.strip() for part in line.partition(" --to "))
         if not wanted:
             return runs_table(reversed(list(self.runs)))
@@ -207,7 +219,7 @@ class AgentMagics(Magics):
     @line_magic
     def nbagents(self, line: str) -> object:
         """Look after nbagents: `%nbagents doctor`, `config`, `local` or `help`."""
-        return commands.run(self.shell, line)
+        return commands.run(self.shell, self.namespace.filled(line))
 
     def _changed(self, runnable: Runnable[Any], options: Any) -> Runnable[Any]:
         """Make the agent of this one question; the declared one stays as it is."""
@@ -222,32 +234,31 @@ class AgentMagics(Magics):
         if not changes:
             return runnable
         if not isinstance(runnable, Agent):
-            given = ", ".join(changes)
-            raise UsageError(f"{runnable.name} is no single agent, so it takes no {given}.")
+            changed = ", ".join(changes)
+            raise UsageError(
+                f"{runnable.name} is a team, so it takes no {changed}. Set it on a member."
+            )
         return runnable.replaced(**changes)
 
 
 def limits_of(limits: Limits | None, options: Any) -> Limits | None:
     """Change the limits that options name; the others stay as they are."""
-    given = {"turns": options.turns, "cost": options.cost}
-    changes = {name: value for name, value in given.items() if value is not None}
+    named = {"turns": options.turns, "cost": options.cost}
+    changes = {name: value for name, value in named.items() if value is not None}
     for name, value in changes.items():
         if not value > 0:
             raise UsageError(f"--{name} must be more than 0, not {value}.")
     return replace(limits or Limits(), **changes) if changes else limits
 
 
+def takes_one_name(magic: str, rest: str) -> None:
+    """Raise `UsageError` for words behind the name and the options of a cell that defines."""
+    if rest:
+        message = f"%%{magic} takes one name, and then options. Move {rest!r} into the cell's body"
+        lists = ", or separate names with commas: --tools a,b" if magic == "agent" else ""
+        raise UsageError(f"{message}{lists}.")
+
+
 def _takes_nothing(name: str, line: str) -> None:
     if line.strip():
-        raise UsageError(f"%{name} takes no arguments, but was given {line.strip()!r}.")
-
-
-def _patterns(approve: str | None) -> list[str]:
-    """Split what `--approve` lists. Raises `UsageError` when that is nothing."""
-    patterns = split(approve)
-    if approve is not None and not patterns:
-        raise UsageError(
-            f"--approve {approve!r} names no tool, so it would protect nothing. "
-            "Name the tools that need your approval, or leave --approve out."
-        )
-    return patterns
+        raise UsageError(f"%{name} takes no arguments. Remove {line.strip()!r}.")

@@ -106,11 +106,19 @@ def awaited(source: str, targets: Mapping[str, str]) -> str:
     except SyntaxError:
         return source
     found = [call for statement in tree.body for call in _calls(statement, targets)]
+    variables = {
+        id(node.value): node.targets[0].id
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
+    }
     lines = source.encode().splitlines(keepends=True)
     for call in sorted(found, key=lambda call: (call.lineno, call.col_offset), reverse=True):
         name, line, *cell = (ast.unparse(argument) for argument in call.args)
+        arguments = [line, cell[0] if cell else "None"]
+        if variable := variables.get(id(call)):
+            arguments.append(repr(variable))
         target = targets[ast.literal_eval(name)]
-        _replace(lines, call, f"(await {target}({line}, {cell[0] if cell else None}))".encode())
+        _replace(lines, call, f"(await {target}({', '.join(arguments)}))".encode())
     return b"".join(lines).decode()
 
 

@@ -21,8 +21,7 @@ from nbagents.errors import SessionCorrupt, SessionError, UserError, unknown_nam
 from nbagents.events import InputRequested
 from nbagents.notebook.arguments import parse
 from nbagents.notebook.cards import Table
-from nbagents.notebook.magics import AgentMagics, limits_of
-from nbagents.notebook.prompts import expand
+from nbagents.notebook.magics import AgentMagics, assigned, limits_of
 from nbagents.notebook.session_cards import (
     Card,
     Conversation,
@@ -86,8 +85,9 @@ class SessionMagics(Magics):
         """
         return portal().call(lambda: self._session(line))
 
-    async def awaited(self, line: str, _cell: str | None) -> Shown:
-        """Be `%session` for a cell that can await."""
+    async def awaited(self, line: str, _cell: str | None, variable: str | None = None) -> Shown:
+        """Be `%session` for a cell that can await; `variable` is what the cell assigns it to."""
+        assigned.set(variable)
         return await stoppable(self._session(line))
 
     def move(self) -> tuple[str, str, str] | None:
@@ -135,7 +135,7 @@ class SessionMagics(Magics):
 
     def _options(self, line: str) -> argparse.Namespace:
         """Read the line. Raises `UsageError` for what does not belong to its verb."""
-        options, rest = parse(SessionMagics.session, expand(line, self._magics.namespace.variables))
+        options, rest = parse(SessionMagics.session, self._magics.namespace.filled(line))
         verb = options.what if options.what in VERBS else ""
         taken = {"": 0, "fork": 2, "off": 0}.get(verb, 1)
         for place, name in enumerate((options.name, options.other, rest or None)):

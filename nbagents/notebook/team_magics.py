@@ -8,16 +8,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from IPython.core.error import UsageError
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.core.magic import Magics, cell_magic, magics_class, no_var_expand
 from IPython.core.magic_arguments import argument, magic_arguments
 from IPython.display import display
 
-from nbagents.errors import UserError, unknown_name
-from nbagents.notebook.arguments import parse
+from nbagents.errors import UserError, did_you_mean, unknown_name
+from nbagents.notebook.arguments import names, parse
 from nbagents.notebook.dot import DotBody, DotEdge, read_dot
-from nbagents.notebook.namespace import Namespace, split
+from nbagents.notebook.dot_errors import wrong_arrow
+from nbagents.notebook.magics import takes_one_name
+from nbagents.notebook.namespace import Namespace, kind_of
 from nbagents.notebook.prompts import expand
 from nbagents.questions import Question
 from nbagents.runnable import Runnable
@@ -60,8 +61,8 @@ class TeamMagics(Magics):
     @no_var_expand
     @magic_arguments()
     @argument("name", help="Name of the swarm, and of the variable that will hold it.")
-    @argument("--start", help="The member who begins; without it the first one.")
-    @argument("--max-handoffs", type=int, help="How many handoffs end a run.")
+    @argument("--start", help="The member who starts; by default the first one.")
+    @argument("--max-handoffs", type=int, help="The most handoffs in one run.")
     @cell_magic
     def swarm(self, line: str, cell: str) -> None:
         """Define a swarm: agents that hand over to each other. One member a line.
@@ -70,7 +71,7 @@ class TeamMagics(Magics):
         hand over; without `->` that is everybody. `human` is you.
         """
         options, rest = parse(TeamMagics.swarm, expand(line, self._namespace.variables))
-        _takes_one_name("swarm", rest)
+        takes_one_name("swarm", rest)
         self._namespace.check_free(options.name, Swarm)
         members = [self._member(number, text) for number, text in _lines(cell)]
         for number, member in enumerate(members):
@@ -103,19 +104,40 @@ class TeamMagics(Magics):
         line = f"Line {number}: "
         match = _MEMBER.match(text)
         if match is None:
-            message = f"{line}a member is a name, what it is for, and to whom it hands over: `writer: drafts -> critic`."
+            arrow = f"write -> for {found}; " if (found := wrong_arrow(text)) else ""
+            message = f"{line}{arrow}write one member a line: its name, what it is for, and to whom it may hand over: `writer: drafts -> critic`."
             raise UserError(message)
         with _pointing(line):
             runnable = self._namespace.runnable(match["name"])
-        targets = None if match["targets"] is None else split(match["targets"])
+        targets = None if match["targets"] is None else names(match["targets"])
+        if targets == []:
+            raise UserError(
+                f"{line}`->` needs a name after it. Without `->` it may hand over to everybody."
+            )
         purpose = (match["purpose"] or "").strip()
+        self._check_arrow(line, match["name"], purpose)
         return _Member(line, match["name"], runnable, purpose, targets)
+
+    def _check_arrow(self, line: str, name: str, purpose: str) -> None:
+        """Raise `UserError` for `=> critic` and its like at the end of what a member is for."""
+        arrow = wrong_arrow(purpose)
+        if arrow is None:
+            return
+        before, _, after = purpose.partition(arrow)
+        known = [*self._namespace.runnables(), HUMAN]
+        if any(target in known or did_you_mean(target, known) for target in names(after)):
+            member = f"{name}: {before.strip()}" if before.strip() else name
+            raise UserError(f"{line}write -> for {arrow}: `{member} -> {after.strip()}`")
 
     @no_var_expand
     @magic_arguments()
     @argument("name", help="Name of the graph, and of the variable that will hold it.")
-    @argument("--entry", help="Where it begins, by commas; without it where nothing leads to.")
-    @argument("--max-steps", type=int, help="How many visits of nodes end a run.")
+    @argument(
+        "--entry",
+        type=names,
+        help="Entry nodes, comma-separated; by default those without a way to them.",
+    )
+    @argument("--max-steps", type=int, help="The most visits of nodes in one run.")
     @cell_magic
     def graph(self, line: str, cell: str) -> None:
         """Define a workflow; the body is DOT: `draft -> check -> {publish log}`.
@@ -127,7 +149,7 @@ class TeamMagics(Magics):
         `check -> draft [when="visits < 3"]`; `[on=error]` is the way of a failure.
         """
         options, rest = parse(TeamMagics.graph, expand(line, self._namespace.variables))
-        _takes_one_name("graph", rest)
+        takes_one_name("graph", rest)
         self._namespace.check_free(options.name, Graph)
         body = read_dot(cell)
         if not body.nodes:
@@ -138,7 +160,7 @@ class TeamMagics(Magics):
                 options.name,
                 nodes,
                 [_edge(body, edge) for edge in body.edges],
-                entry=split(options.entry) or None,
+                entry=options.entry or None,
                 max_steps=options.max_steps,
             )
         except UserError as error:
@@ -176,6 +198,8 @@ class TeamMagics(Magics):
             return value
         if name == HUMAN:
             return Question("What do you say?")
+        if value is not None:
+            raise UserError(f"{name!r} is {kind_of(value)}, not an agent or a function.")
         known = (*namespace.runnables(), *namespace.functions())
         raise unknown_name("agent or function", name, known)
 
@@ -206,11 +230,6 @@ def _pointing(where: str) -> Generator[None]:
         raise UserError(f"{where}{error}") from None
 
 
-def _takes_one_name(magic: str, rest: str) -> None:
-    if rest:
-        raise UsageError(f"%%{magic} takes one name; put {rest!r} into the cell's body.")
-
-
 def _join(_name: str, text: str) -> str | int:
     if text.isdecimal():
         return int(text)
@@ -237,7 +256,7 @@ def _number(name: str, text: str, kind: type[Number]) -> Number:
     try:
         return kind(text)
     except ValueError:
-        raise UserError(f"{name}={text} is no number.") from None
+        raise UserError(f"{name} must be a number, not {text!r}.") from None
 
 
 _OF_NODES: dict[str, Callable[[str, str], Any]] = {
@@ -245,7 +264,7 @@ _OF_NODES: dict[str, Callable[[str, str], Any]] = {
     "timeout": _seconds,
     "retries": _count,
     "on_error": _on_error,
-    "show": lambda _name, text: tuple(split(text)),
+    "show": lambda _name, text: tuple(names(text)),
 }
 
 

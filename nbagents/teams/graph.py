@@ -109,7 +109,9 @@ class Graph(Runnable[Any]):
     @cached_property
     def _functions(self) -> dict[str, Function]:
         return {
-            name: Function(name, node.runs, partial(_is_before, name, self._sources))
+            name: Function(
+                name, node.runs, partial(_is_before, name, self._sources), list(self._sources[name])
+            )
             for name, node in self._works.items()
             if not isinstance(node.runs, (Runnable, Question))
         }

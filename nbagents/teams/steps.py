@@ -16,7 +16,7 @@ from pydantic.errors import PydanticUndefinedAnnotation, PydanticUserError
 
 from nbagents._portal import in_thread
 from nbagents.context import RunContext
-from nbagents.errors import UserError
+from nbagents.errors import UserError, did_you_mean
 from nbagents.events import ToolProgress
 from nbagents.messages import FilePart, Message, TextPart
 from nbagents.questions import Question
@@ -90,11 +90,16 @@ class Function:
     """
 
     def __init__(
-        self, name: str, function: Callable[..., Any], is_before: Callable[[str], bool | None]
+        self,
+        name: str,
+        function: Callable[..., Any],
+        is_before: Callable[[str], bool | None],
+        sources: Sequence[str],
     ) -> None:
         """Read the parameters.
 
         `is_before` tells whether a name is that of a node before this one; None when of no node.
+        `sources` are the nodes that lead right here.
         """
         self._function = function.function if isinstance(function, FunctionTool) else function
         plain = _plain(self._function)
@@ -107,6 +112,7 @@ class Function:
         self._takes_rest = False
         """It is given all the other results that lead here by name: `**outputs`."""
         self._defaults: set[str] = set()
+        self._sources = sources
         self._read(name, is_before)
 
     def _read(self, name: str, is_before: Callable[[str], bool | None]) -> None:
@@ -122,6 +128,9 @@ class Function:
             message = f"The function of the node {name!r} may not have {parameter} before a `/`."
             raise UserError(message)
         free = self._read_named(name, parameters, hints, is_before)
+        if free and len(self._sources) > 1 and (hint := self._close_node(free)):
+            message = f"The function of the node {name!r} has the parameter {free!r}, but no node of that name leads there.{hint}"
+            raise UserError(message)
         self._takes_rest = inspect.Parameter.VAR_KEYWORD in kinds and not free
         several = kinds.get(inspect.Parameter.VAR_POSITIONAL)
         if several is not None and not free:
@@ -155,12 +164,18 @@ class Function:
                 message = f"The function of the node {name!r} has the parameter {parameter.name!r}, but nothing leads from that node here. Add the edge {parameter.name} -> {name}, or give the parameter another name."
                 raise UserError(message)
             elif free:
-                message = f"The function of the node {name!r} has the parameters {free!r} and {parameter.name!r}: at most one may have a name of its own; the others are named like nodes before it, or {_INPUT!r}."
+                hint = self._close_node(free) or self._close_node(parameter.name)
+                message = f"The function of the node {name!r} has the parameters {free!r} and {parameter.name!r}. Name each after a node before it, or {_INPUT!r}; only one may have another name, and is given all outputs.{hint}"
                 raise UserError(message)
             else:
                 free = parameter.name
                 self._takes.append((parameter.name, "whole", wants_result))
         return free
+
+    def _close_node(self, parameter: str) -> str:
+        """Name the node that a parameter nearly names, of those that lead here and have none yet."""
+        taken = {name for name, _, _ in self._takes}
+        return did_you_mean(parameter, (name for name in self._sources if name not in taken))
 
     @property
     def is_outdated(self) -> bool:

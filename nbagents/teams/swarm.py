@@ -74,12 +74,12 @@ class Swarm(Runnable[Any]):
         for limit in ("max_handoffs", "repeat_window"):
             value: Any = getattr(self, limit)
             if not isinstance(value, int) or value < 0:
-                raise UserError(f"{limit}={value!r} is no number of handoffs.")
+                raise UserError(f"{limit} must be a number of handoffs, not {value!r}.")
         if self.start is not None and self.start not in table:
             raise unknown_name("member", self.start, table)
         for source, targets in (self.hands_off_to or {}).items():
             if isinstance(targets, str):
-                raise UserError(f"hands_off_to[{source!r}] is no list: [{targets!r}]")
+                raise UserError(f"hands_off_to[{source!r}] must be a list: [{targets!r}]")
             if source in targets:
                 raise UserError(f"{source!r} cannot hand over to itself.")
             for name in (source, *targets):
@@ -105,6 +105,8 @@ class Swarm(Runnable[Any]):
             given = cast("object", member)
             if not isinstance(given, Runnable):
                 raise UserError(f"A member of a swarm is an agent or a team, not {given!r:.60}.")
+            if member.name == HUMAN:
+                raise UserError(f"No member can be named {HUMAN!r}, which stands for the person.")
             if member.name in table:
                 raise UserError(f"The swarm {self.name!r} has two members named {member.name!r}.")
             if isinstance(member, Agent) and (taken := lent & member.tool_table.keys()):

@@ -22,11 +22,26 @@ def test_an_agent_is_a_value_that_nobody_can_change():
 
 
 @pytest.mark.parametrize(
-    ("name", "better"), [("my agent", "my_agent"), ("é", "agent"), ("", "agent"), ("a" * 65, "a")]
+    ("name", "better"),
+    [
+        ("my agent", "my_agent"),
+        ("é", "e"),
+        ("größe", "grosse"),
+        ("助手", "agent"),
+        ("2nd", "agent_2nd"),
+        ("", "agent"),
+        ("a" * 65, "a"),
+    ],
 )
 def test_a_name_must_be_an_identifier_and_the_error_suggests_one(name, better):
-    with pytest.raises(UserError, match=f"Use letters, digits and underscores: '{better}"):
+    with pytest.raises(UserError, match=f"only A-Z, a-z, 0-9 and _.*For example: '{better}"):
         Agent(name)
+
+
+def test_the_name_of_the_person_is_taken():
+    with pytest.raises(UserError, match="'human' stands for you"):
+        Agent("human")
+    assert Agent("Human").name == "Human"
 
 
 def test_tools_may_be_functions_tools_and_agents():

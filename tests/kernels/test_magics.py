@@ -196,7 +196,7 @@ def test_typed_answers(cells: Kernel):
         ("%%agent fresh --uses writr\nhi", "Did you mean 'writer'?"),
         ("%%agent fresh --out Lisst\nhi", "There is no type 'Lisst'."),
         ("%%agent json -m model\nhi", "'json' is a module already."),
-        ("%%agent print -m model\nhi", "'print' is a builtin_function_or_method already."),
+        ("%%agent print -m model\nhi", "'print' is a function already."),
         ("%ask writer {{ modle }}", "There is no variable 'modle'. Did you mean 'model'?"),
         ("%ask writer {{ 1 / 0 }}", "ZeroDivisionError"),
         ("%ask writer {{ model.__class__.__mro__ }}", "may not"),

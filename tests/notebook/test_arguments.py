@@ -43,11 +43,45 @@ def test_a_line_is_split_into_options_and_prompt(line: str, options: dict, promp
     [
         ("a --modle gpt", "There is no option '--modle'. Did you mean '--model'?"),
         ("a -m", "The option -m needs a value."),
-        ("a --turns many go", "invalid int value"),
-        ("", "required: name"),
+        ("a --turns many go", "--turns must be a whole number, not 'many'."),
+        ("a --turns=1.5 go", "--turns must be a whole number, not '1.5'."),
+        ("a --cost lots go", "--cost must be a number, not 'lots'."),
+        ("", "%ask needs a name: %ask NAME ..."),
+        ("--turns 3", "%ask needs a name: %ask NAME ..."),
     ],
 )
 def test_a_wrong_line_says_what_is_wrong(line: str, says: str):
     with pytest.raises(UsageError) as caught:
         parse(AgentMagics.ask, line)
+    assert says in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("line", "tools"),
+    [
+        ("w --tools a,b", ["a", "b"]),
+        ("w --tools a, b --human", ["a", "b"]),
+        ("w --tools a ,b", ["a", "b"]),
+        ("w --tools a , b,  c", ["a", "b", "c"]),
+        ("w -t=a, b", ["a", "b"]),
+        ('w --tools "a, b"', ["a", "b"]),
+        ("w --tools a, --human", ["a"]),
+    ],
+)
+def test_names_may_have_spaces_after_their_commas(line: str, tools: list[str]):
+    parsed = parse(AgentMagics.agent, line)
+    assert (parsed.options.tools, parsed.prompt) == (tools, "")
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("", "%%agent needs a name: %%agent NAME ..."),
+        ("w --human=yes", "The option --human takes no value."),
+        ("w --tools", "The option --tools needs a value."),
+    ],
+)
+def test_a_cell_that_defines_says_what_is_wrong(line: str, says: str):
+    with pytest.raises(UsageError) as caught:
+        parse(AgentMagics.agent, line)
     assert says in str(caught.value)

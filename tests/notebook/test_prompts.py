@@ -78,12 +78,38 @@ def test_what_no_model_can_read_is_an_error():
         expand("{{ thing }}", {"thing": object()})
 
 
+LITERAL = 'To write the characters {{ themselves: {{ "{{" }}'
+
+
+def test_functions_of_python_may_be_called():
+    text = "{{ len(xs) }} {{ sum(xs) }} {{ sorted(xs)[0] }} {{ str(1) + '!' }} {{ max(xs) }}"
+    assert expand(text, {"xs": [3, 1, 2]}) == "3 6 1 1! 3"
+    assert expand("{{ len(1) }}", {"len": lambda _: "mine"}) == "mine"
+
+
+def test_a_variable_that_is_not_there_names_those_of_the_user_only():
+    with pytest.raises(UserError) as caught:
+        expand("{{ zzz }}", {"mine": 1, "pd": pd, "UserError": UserError, "_x": 1, "In": []})
+    assert str(caught.value).startswith("There is no variable 'zzz'. Known: mine. ")
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [
         ("{{ nmae }}", "There is no variable 'nmae'. Did you mean 'name'?"),
         ("{{ name.lenght }}", "has no attribute 'lenght'"),
-        ("a\n{{ name", "line 2"),
+        ("a\n{{ name", "Line 2 of the prompt: {{ has no }}."),
+        (
+            "{{ 1 + }}",
+            "{{ 1 + }} is not an expression that can be evaluated here (unexpected '}}').",
+        ),
+        ("{{ [x * 2 for x in xs] }}", "Compute it in a cell, x = ..., and write {{ x }}."),
+        ("{{ f'{xs[0]:.2f}' }}", "Compute it in a cell"),
+        ("a {{{xs}}} b", "is not an expression"),
+        ("print(f'{{'k': 1}}')", LITERAL),
+        ('{"a": {{...', LITERAL),
+        ("token: ${{ secrets.TOKEN }}", "There is no variable 'secrets'."),
+        ("token: ${{ secrets.TOKEN }}", LITERAL),
         ("{{ 1 / 0 }}", "ZeroDivisionError: division by zero"),
         ("{{ name.__class__ }}", "may not"),
         ("{{ f() }}", "KeyError: 'k'"),

@@ -17,9 +17,8 @@ TARGETS = {"ask": "T", "session": "S"}
     "source",
     [
         "{}",
-        "x = {}",
         "for i in range(2):\n    {}",
-        "with a:\n    if b:\n        x = {}",
+        "with a:\n    if b:\n        x.y = {}",
         "print({}, {})",
         "x = [{} for i in y]",
         "é = 'ü'; {}; ö = 1",
@@ -48,6 +47,13 @@ def test_calls_outside_of_functions_are_awaited(source: str):
 def test_other_calls_are_left_alone(source: str):
     source = source.replace("{}", ASK)
     assert awaited(source, TARGETS) == source
+
+
+@pytest.mark.parametrize("place", ["run = {}", "for i in y:\n    run = {}", "run = x = {}"])
+def test_an_assigned_call_knows_its_variable(place: str):
+    assert awaited(place.replace("{}", ASK), TARGETS) == place.replace(
+        "{}", "(await T('a b', None, 'run'))"
+    )
 
 
 def test_a_cells_body_goes_along():

@@ -79,8 +79,11 @@ async def undefined(one: Nowhere) -> None: ...  # noqa: F821
 @pytest.mark.parametrize(
     ("function", "problem"),
     [
-        (two_of_its_own, "parameters 'one' and 'two'.*named like nodes before it, or 'input'"),
-        (near_miss, "'wrtie' and 'other'"),
+        (
+            two_of_its_own,
+            "parameters 'one' and 'two'. Name each after a node before it, or 'input'",
+        ),
+        (near_miss, r"'wrtie' and 'other'.* Did you mean 'write'\?"),
         (positional, "may not have one before a `/`"),
         (undefined, "cannot be read: name 'Nowhere' is not defined"),
     ],
@@ -183,3 +186,25 @@ async def test_a_partial_an_object_and_a_generator_can_be_nodes():
 def test_numbers_of_a_node_that_are_none_are_errors(make):
     with pytest.raises(UserError, match="are numbers, not"):
         Graph("g", {"a": make()}, [])
+
+
+async def misspelt(drft) -> None: ...
+
+
+async def one_misspelt(draft, revew) -> None: ...
+
+
+async def takes_all(outputs) -> None: ...
+
+
+def test_a_parameter_that_nearly_names_one_of_several_nodes_is_a_mistake():
+    nodes = {name: named(name) for name in ("draft", "review")}
+    edges = [("draft", "end"), ("review", "end")]
+    for function, close in ((misspelt, "draft"), (one_misspelt, "review")):
+        with pytest.raises(UserError, match=rf"Did you mean '{close}'\?"):
+            Graph("g", {**nodes, "end": function}, edges)
+    Graph("g", {**nodes, "end": takes_all}, edges)
+
+
+def test_with_one_node_before_it_a_parameter_may_have_any_name():
+    Graph("g", {"draft": named("d"), "end": misspelt}, [("draft", "end")])

@@ -340,7 +340,7 @@ async def test_the_error_of_a_member_is_the_error_of_the_swarm():
         ({"hands_off_to": {"writer": ["crtic"]}}, r"Did you mean 'critic'\?"),
         ({"hands_off_to": {"writer": ["humn"]}}, r"Did you mean 'human'\?"),
         ({"hands_off_to": {"human": ["writer"]}}, "There is no member 'human'"),
-        ({"hands_off_to": {"writer": "critic"}}, r"is no list: \['critic'\]"),
+        ({"hands_off_to": {"writer": "critic"}}, r"must be a list: \['critic'\]"),
         ({"purposes": {"critik": "judges"}}, r"Did you mean 'critic'\?"),
     ],
 )
@@ -374,7 +374,7 @@ async def test_a_conversation_with_a_swarm_goes_on_with_its_answer():
     "limits", [{"max_handoffs": "3"}, {"max_handoffs": -1}, {"repeat_window": None}]
 )
 def test_a_limit_that_is_no_number_is_an_error(limits):
-    with pytest.raises(UserError, match="is no number of handoffs"):
+    with pytest.raises(UserError, match="must be a number of handoffs"):
         Swarm("s", [says("a")], **limits)
 
 
