@@ -42,7 +42,7 @@ from nbagents.messages import (
     ToolResultPart,
     user_message,
 )
-from nbagents.models.base import Model, ModelDone, ModelRequest, PartDone, Settings
+from nbagents.models.base import Model, ModelDone, ModelRequest, PartDone, Settings, UsageSoFar
 from nbagents.models.collect import Collector, Incoming
 from nbagents.models.retry import RetryPolicy
 from nbagents.past import Past
@@ -250,15 +250,18 @@ async def _ask(
                 async for arrived in chunks:
                     for chunk in incoming.take(arrived):
                         collector.add(chunk)
-                        if watched and not isinstance(chunk, (PartDone, ModelDone)):
+                        if watched and not isinstance(chunk, (PartDone, UsageSoFar, ModelDone)):
                             await ctx.emit(chunk)
         except ModelError as error:
             failure = error
         except BaseException:
+            if collector.usage is not None:
+                ctx.spend(collector.usage)
             await _keep_partial(ctx, job, collector, watched=watched)
             raise
+        if collector.usage is not None:  # Of a broken answer, too: it is paid for.
+            ctx.spend(collector.usage)
         if collector.done is not None:
-            ctx.spend(collector.done.usage)
             return collector.message(job.agent)
         if failure is None:
             vendor = job.model.name.partition(":")[0]
@@ -277,8 +280,6 @@ async def _keep_partial(
     ctx: RunContext, job: Job[Any], collector: Collector, *, watched: bool
 ) -> None:
     """Keep what was said of a message that will not be finished."""
-    if collector.done is not None:  # All was said, and is paid for.
-        ctx.spend(collector.done.usage)
     partial = collector.message(job.agent, interrupted=True)
     if watched and partial.parts:
         await ctx.emit(MessageFinished(partial))

@@ -18,6 +18,7 @@ __all__ = [
     "OutputSpec",
     "PartDone",
     "Settings",
+    "UsageSoFar",
 ]
 
 
@@ -29,14 +30,22 @@ class PartDone:
 
 
 @dataclass(frozen=True, slots=True)
+class UsageSoFar:
+    """What the answer is known to have cost by now, which counts if it breaks off."""
+
+    usage: Usage
+
+
+@dataclass(frozen=True, slots=True)
 class ModelDone:
     """The end of every answer, exactly once."""
 
     stop: StopReason
-    usage: Usage
+    usage: Usage | None
+    """None when the server does not say what the answer cost."""
 
 
-Chunk = TextDelta | ThinkingDelta | ToolCallDelta | PartDone | ModelDone
+Chunk = TextDelta | ThinkingDelta | ToolCallDelta | PartDone | UsageSoFar | ModelDone
 """What a model streams. Deltas are the very events that the run reports: nothing is made twice."""
 
 

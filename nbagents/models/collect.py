@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Sequence
 from dataclasses import replace
 
 from nbagents.events import TextDelta, ThinkingDelta, ToolCallDelta
-from nbagents.messages import Message, Part, TextPart, ThinkingPart, ToolCallPart
-from nbagents.models.base import Chunk, ModelDone, PartDone
+from nbagents.messages import Message, Part, TextPart, ThinkingPart, ToolCallPart, Usage
+from nbagents.models.base import Chunk, ModelDone, PartDone, UsageSoFar
 from nbagents.untrusted import Pieces, received
 
 __all__ = ["Collector", "Incoming"]
@@ -25,6 +26,8 @@ class Incoming:
         """Return the chunks to pass on: none while a character waits for its other half."""
         if type(chunk) is TextDelta and chunk.text.isprintable() and not self._pieces.held:
             self._last = chunk  # Nearly every token.
+            return (chunk,)
+        if isinstance(chunk, UsageSoFar):
             return (chunk,)
         if isinstance(chunk, (PartDone, ModelDone)):
             return (*self._rest(), chunk)
@@ -73,6 +76,8 @@ class Collector:
 
     def __init__(self) -> None:
         self.done: ModelDone | None = None
+        self.usage: Usage | None = None
+        """What the answer has cost, as far as it is known."""
         self._parts: list[Part | _Call] = []
         self._calls: dict[int, _Call] = {}
         self._text: list[str] = []
@@ -101,8 +106,11 @@ class Collector:
                 self._thinking.clear()
             self._close()
             self._parts.append(chunk.part)
+        elif isinstance(chunk, UsageSoFar):
+            self.usage = chunk.usage
         elif isinstance(chunk, ModelDone):
             self.done = chunk
+            self.usage = chunk.usage
 
     def message(self, agent: str | None, *, interrupted: bool = False) -> Message:
         """Make the message. An interrupted one keeps its text and drops calls cut in the middle."""
@@ -114,9 +122,8 @@ class Collector:
                 parts.append(part)
             elif not interrupted:
                 parts.append(_finished(part, seen))
-        usage = self.done.usage if self.done else None
         stop = "interrupted" if interrupted or self.done is None else self.done.stop
-        return Message("assistant", tuple(parts), agent, usage, stop)
+        return Message("assistant", tuple(parts), agent, self.usage, stop)
 
     def _add_call(self, chunk: ToolCallDelta) -> None:
         call = self._calls.get(chunk.index)
@@ -138,8 +145,11 @@ class Collector:
 
 
 def _finished(call: _Call, seen: set[str]) -> ToolCallPart:
-    """Give the call an id of its own: some vendors send two calls with one, or none at all."""
-    wanted = call.call_id or f"call_{len(seen)}"
+    """Give the call an id of its own: some vendors send two calls with one, or none at all.
+
+    One that had none gets an id that no other message has, for some vendors look at them all.
+    """
+    call.call_id = wanted = call.call_id or f"call_{uuid.uuid4().hex[:16]}"
     call_id, copy = wanted, 1
     while call_id in seen:
         copy += 1

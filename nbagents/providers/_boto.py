@@ -12,7 +12,7 @@ from typing import Any, cast
 
 from nbagents._optional import require
 from nbagents.errors import ModelError, NbAgentsError, UserError
-from nbagents.providers._http import status_error
+from nbagents.providers._errors import status_error
 
 __all__ = ["blocking_events", "watch_connections"]
 

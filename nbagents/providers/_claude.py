@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import re
 from graphlib import TopologicalSorter
-from typing import Any, NoReturn, cast
+from typing import Any
 
 from nbagents.models.base import OutputSpec
 from nbagents.providers._http import dump
 
-__all__ = ["call_input", "closed_schema", "is_recent", "schema_prompt"]
+__all__ = ["closed_schema", "is_recent", "schema_prompt"]
 
 _OLD = re.compile(r"claude-(?:v?[123](?!\d)|instant|4-|(?:opus|sonnet)-4-(?:[01](?!\d)|2025))")
 _AS_IT_IS = {"type", "enum", "const", "$ref", "title", "description", "required"}
@@ -23,20 +23,6 @@ _REFERENCE = re.compile(r'"#/\$defs/([^"]+)"')
 def is_recent(model: str) -> bool:
     """Tell whether a Claude is 4.5 or newer: these hold answers to a schema, and write 32k tokens."""
     return _OLD.search(model) is None
-
-
-def call_input(args: str) -> dict[str, Any]:
-    """Make the object that these vendors want for a call's arguments, which may be no JSON at all."""
-    try:
-        parsed: Any = json.loads(args, parse_constant=_no_constant)
-    except ValueError:
-        parsed = None
-    return cast("dict[str, Any]", parsed) if isinstance(parsed, dict) else {"_malformed": args}
-
-
-def _no_constant(name: str) -> NoReturn:
-    """Refuse `NaN` and `Infinity`, which Python reads and JSON does not know."""
-    raise ValueError(name)
 
 
 def schema_prompt(output: OutputSpec) -> str:

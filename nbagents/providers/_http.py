@@ -3,36 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-import email.utils
+import itertools
 import json
-import time
 import weakref
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping
 from contextlib import aclosing, asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from pydantic_core import from_json
 
 from nbagents._optional import require
-from nbagents.errors import ContextOverflow, ModelError
+from nbagents.errors import ModelError
+from nbagents.providers._errors import status_error, stream_error, title_of, words_in
 from nbagents.providers._sse import SSEDecoder
 
-__all__ = ["Clients", "dump", "json_events", "status_error"]
+__all__ = ["END", "Clients", "dump", "json_events"]
 
 _STREAMS_PER_CLIENT = 100
 _DRAIN_SECONDS = 0.1
-_OVERFLOW = (
-    "context_length",
-    "context length",
-    "context window",
-    "context limit",
-    "maximum context",
-    "prompt is too long",
-    "too many tokens",
-    "input is too long",
-    "exceed_context",
-)
+
+_ANSWERS = ("choices", "content")
+
+END = object()
+"""Stands in the place of `[DONE]`: the server says that its answer is whole."""
 
 
 def dump(value: Any) -> bytes:
@@ -103,7 +97,8 @@ async def json_events(
 
     `client` is an `AsyncOpenAI` or an `AsyncAnthropic`, whose base is the same. The SDK would
     build an object for each chunk and walk the whole body for each request; so it is given bytes
-    and asked for its response. Raises `ModelError` for whatever it or the network raises.
+    and asked for its response. `END` follows when the server says that the answer is whole. Raises
+    `ModelError` for whatever the SDK or the network raises, and for a body that is no answer.
     """
     from httpx2 import Response
 
@@ -116,23 +111,82 @@ async def json_events(
             stream=True,
             stream_cls=object,
         )
-    decoder = SSEDecoder()
     try:
         with _vendor_errors(provider):
-            async with aclosing(response.aiter_bytes()) as pieces:
-                async for piece in pieces:
-                    events = decoder.feed(piece)
-                    if not events:
-                        continue
-                    last = events[-1] == b"[DONE]"
-                    if last:
-                        events.pop()
-                    yield [from_json(event) for event in events]
-                    if last:
+            async with (
+                aclosing(response.aiter_bytes()) as pieces,
+                aclosing(_batches(provider, pieces)) as batches,
+            ):
+                async for batch in batches:
+                    yield batch
+                    if batch[-1] is END:
                         await _drain(pieces)
                         return
     finally:
         await response.aclose()
+
+
+async def _batches(
+    provider: str, pieces: AsyncGenerator[bytes, None]
+) -> AsyncGenerator[list[Any], None]:
+    """Cut a body into events; one that is no stream is a single event, or an error."""
+    decoder = SSEDecoder()
+    head = b""
+    async for piece in pieces:
+        head += piece
+        if first := head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1]:
+            if first in b"{[<":
+                yield [_whole(provider, head + b"".join([more async for more in pieces])), END]
+                return
+            break
+    if events := decoder.feed(head):
+        yield _parsed(events)
+    async for piece in pieces:
+        if events := decoder.feed(piece):
+            yield _parsed(events)
+    try:
+        last = _parsed(events) if (events := decoder.finish()) else []
+    except ValueError:  # It was cut in the middle.
+        return
+    if last:
+        yield last
+
+
+def _parsed(events: list[bytes]) -> list[Any]:
+    """Read the events of one read, up to the end of the answer: nothing after it is a part of it."""
+    if events[-1].strip() == b"[DONE]" or b"[DONE]" in events:
+        before = itertools.takewhile(lambda event: event.strip() != b"[DONE]", events)
+        return [*map(_json, before), END]
+    return [_json(event) for event in events]
+
+
+def _json(event: bytes) -> Any:
+    try:
+        return from_json(event)
+    except ValueError:
+        # A byte that is no UTF-8, or half of an escaped pair whose other half comes later.
+        return json.loads(event.decode("utf-8", "replace"))
+
+
+def _whole(provider: str, body: bytes) -> Any:
+    """Read an answer that came whole, in place of a stream.
+
+    Raises `ModelError` if it is a page, or the server's complaint.
+    """
+    text = body.decode("utf-8", "replace").strip().removeprefix("\ufeff")
+    if text.startswith("<"):
+        problem = (
+            f"It answered with an HTML page ({title_of(text)!r}), not as a model's server does."
+        )
+        raise ModelError(f"{problem} Check the base URL.", provider=provider)
+    data = _json(text.encode())
+    if isinstance(data, dict) and any(name in data for name in _ANSWERS):
+        return cast("dict[str, Any]", data)
+    error = stream_error(provider, data, retryable=False)
+    if error.status is None:
+        message = f"{error.message.rstrip('.')}. Check the base URL."
+        raise ModelError(message, provider=provider)
+    raise error
 
 
 async def _drain(pieces: AsyncGenerator[bytes, None]) -> None:
@@ -157,7 +211,7 @@ def _vendor_errors(provider: str) -> Generator[None]:
         raise status_error(
             provider,
             error.status_code,
-            _message_in(error.body) or error.message,
+            words_in(error.response.content) or error.response.reason_phrase,
             request_id=error.request_id or error.response.headers.get("request-id"),
             headers=error.response.headers,
             key=f"{provider.upper()}_API_KEY",
@@ -175,64 +229,3 @@ def _vendor_errors(provider: str) -> Generator[None]:
     except ValueError as error:
         message = f"It sent something that is not JSON: {error}"
         raise ModelError(message, provider=provider, retryable=True) from None
-
-
-def _message_in(body: Any) -> str | None:
-    """Find the sentence in an error's body: `{"error": {"message": ...}}`, or without the outer."""
-    inner: Any = body.get("error", body) if hasattr(body, "get") else None
-    message: Any = inner.get("message") if hasattr(inner, "get") else inner
-    return message if isinstance(message, str) else None
-
-
-_FIXES = {
-    401: "Check the API key{key}.",
-    403: "This key{key} may not use this model.",
-    404: "Check the model's name and the base URL.",
-}
-
-
-def status_error(
-    provider: str,
-    status: int,
-    message: str,
-    *,
-    request_id: str | None = None,
-    headers: Mapping[str, str] | None = None,
-    key: str = "",
-) -> ModelError:
-    """Make the error for an HTTP status; a stream's own error events have one too.
-
-    408, 409, 429 and everything from 500 may succeed later
-    (https://www.rfc-editor.org/rfc/rfc9110#name-status-codes; 529 is Anthropic's "overloaded").
-    """
-    folded = message.lower()
-    kind = ModelError
-    if status in {400, 413} and any(phrase in folded for phrase in _OVERFLOW):
-        kind = ContextOverflow
-    fix = _FIXES.get(status)
-    if fix:
-        message = f"{message.rstrip('.')}. {fix.format(key=f' in {key}' if key else '')}"
-    return kind(
-        message,
-        provider=provider,
-        status=status,
-        request_id=request_id,
-        retryable=status in {408, 409, 429} or status >= 500,
-        retry_after=_retry_after(headers or {}),
-    )
-
-
-def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Read how long to wait, in seconds: a number, or a date (RFC 9110, section 10.2.3)."""
-    milliseconds, value = headers.get("retry-after-ms"), headers.get("retry-after")
-    try:
-        if milliseconds is not None:
-            return max(0.0, float(milliseconds) / 1000)
-        return None if value is None else max(0.0, float(value))
-    except ValueError:
-        pass
-    try:
-        when = email.utils.parsedate_to_datetime(str(value))
-    except ValueError:
-        return None
-    return max(0.0, when.timestamp() - time.time())

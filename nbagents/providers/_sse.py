@@ -2,13 +2,15 @@
 
 __all__ = ["SSEDecoder"]
 
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
 
 class SSEDecoder:
     r"""Cuts a byte stream into events, wherever the network has cut it.
 
-    Lines end with `\n`, `\r\n` or `\r`; an event's `data` lines are joined; comments and other
-    fields are passed over, since every vendor says the event's kind in its data too
-    (https://html.spec.whatwg.org/multipage/server-sent-events.html#parsing-an-event-stream).
+    Lines end with `\n`, `\r\n` or `\r`; an event's `data` lines are joined; comments, other fields,
+    empty data and a byte order mark are skipped, since every vendor says the event's kind in its data
+    too (https://html.spec.whatwg.org/multipage/server-sent-events.html#parsing-an-event-stream).
     """
 
     def __init__(self) -> None:
@@ -35,7 +37,18 @@ class SSEDecoder:
         for line in lines:
             if line.startswith(b"data:"):
                 data.append(line[6:] if line[5:6] == b" " else line[5:])
-            elif not line and data:
-                events.append(data[0] if len(data) == 1 else b"\n".join(data))
+            elif not line:
+                event = data[0] if len(data) == 1 else b"\n".join(data)
+                if event:
+                    events.append(event)
                 data.clear()
+            elif line.startswith(_BYTE_ORDER_MARK + b"data:"):
+                data.append(line[8:].lstrip(b" "))
         return events
+
+    def finish(self) -> list[bytes]:
+        """Return the event that the end of the stream has left open: some servers skip its empty line.
+
+        It may be cut in the middle.
+        """
+        return self.feed(b"\n\n")

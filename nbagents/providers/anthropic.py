@@ -27,8 +27,10 @@ from nbagents.messages import (
     Usage,
 )
 from nbagents.models.base import Capabilities, Chunk, ModelDone, ModelRequest, PartDone
-from nbagents.providers._claude import call_input, closed_schema, is_recent, schema_prompt
-from nbagents.providers._http import Clients, dump, json_events, status_error
+from nbagents.providers._calls import call_object
+from nbagents.providers._claude import closed_schema, is_recent, schema_prompt
+from nbagents.providers._errors import status_error
+from nbagents.providers._http import END, Clients, dump, json_events
 from nbagents.providers._keys import checked_key
 from nbagents.providers._portable import Portable
 from nbagents.providers.prices import cost
@@ -98,7 +100,7 @@ class AnthropicModel(Portable):
             async with aclosing(events):
                 async for batch in events:
                     for event in batch:
-                        chunk = answer.decode(event)
+                        chunk = None if event is END else answer.decode(event)
                         if chunk is not None:
                             yield chunk
         if answer.stop is not None:
@@ -183,7 +185,7 @@ def _block(part: Part) -> dict[str, Any] | None:
     if isinstance(part, FilePart):
         return _file(part)
     if isinstance(part, ToolCallPart):
-        arguments = call_input(part.args)
+        arguments = call_object(part.args)
         return {"type": "tool_use", "id": part.call_id, "name": part.name, "input": arguments}
     if isinstance(part, ToolResultPart):
         content = [block for inner in part.content if (block := _block(inner)) is not None]

@@ -28,7 +28,8 @@ from nbagents.messages import (
 )
 from nbagents.models.base import Capabilities, Chunk, ModelDone, ModelRequest, PartDone
 from nbagents.providers._boto import blocking_events, watch_connections
-from nbagents.providers._claude import call_input, closed_schema, is_recent, schema_prompt
+from nbagents.providers._calls import call_object
+from nbagents.providers._claude import closed_schema, is_recent, schema_prompt
 from nbagents.providers._http import dump
 from nbagents.providers._keys import checked_key
 from nbagents.providers._portable import Portable
@@ -211,7 +212,7 @@ def _block(part: Part, names: set[str]) -> dict[str, Any] | None:
     if isinstance(part, FilePart):
         return _file(part, names)
     if isinstance(part, ToolCallPart):
-        use = {"toolUseId": part.call_id, "name": part.name, "input": call_input(part.args)}
+        use = {"toolUseId": part.call_id, "name": part.name, "input": call_object(part.args)}
         return {"toolUse": use}
     if isinstance(part, ToolResultPart):
         content = [block for inner in part.content if (block := _block(inner, names)) is not None]

@@ -47,6 +47,22 @@ def test_an_event_without_its_empty_line_is_not_an_event_yet():
     assert decoder.feed(b"\n") == [b"half and half"]
 
 
+@pytest.mark.parametrize("end", [b"", b"\n", b"\r", b"\r\n"])
+def test_the_end_of_the_stream_ends_its_last_event(end):
+    decoder = SSEDecoder()
+    assert decoder.feed(b"data: one" + end) == []
+    assert decoder.finish() == [b"one"]
+    assert decoder.finish() == []
+
+
+@pytest.mark.parametrize("size", [1, 2, 100])
+def test_a_byte_order_mark_and_empty_data_are_skipped(size):
+    assert in_pieces(b"\xef\xbb\xbfdata: one\n\ndata:\n\ndata: \n\ndata: 2\n\n", size) == [
+        b"one",
+        b"2",
+    ]
+
+
 def test_characters_that_other_texts_break_lines_at_do_not_break_lines():
     data = "a\x0bb\x0cc\x1cd\x85e\u2028f".encode()
     assert whole(b"data: " + data + b"\n\n") == [data]

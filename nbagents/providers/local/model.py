@@ -15,7 +15,8 @@ from nbagents.errors import ContextOverflow, ModelError, UserError
 from nbagents.events import TextDelta, ToolCallDelta
 from nbagents.messages import ZERO_USAGE, StopReason, Usage
 from nbagents.models.base import Capabilities, Chunk, ModelDone, ModelRequest
-from nbagents.providers._http import dump, json_events, status_error
+from nbagents.providers._errors import stream_error
+from nbagents.providers._http import END, dump, json_events
 from nbagents.providers._portable import Portable
 from nbagents.providers.local.answer import Call
 from nbagents.providers.local.process import Server, check_runtime, serve
@@ -140,8 +141,10 @@ async def _pieces(server: Server, body: bytes, attempt: _Attempt) -> AsyncGenera
         ):
             async for batch in batches:
                 for data in batch:
+                    if data is END:
+                        break
                     if "error" in data:
-                        raise status_error("local", 500, str(data["error"].get("message")))
+                        raise stream_error("local", data)
                     for choice in data["choices"]:
                         if piece := choice["delta"].get("content"):
                             yield piece
