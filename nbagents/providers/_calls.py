@@ -5,14 +5,22 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any, NoReturn, cast
 
 from nbagents.events import ToolCallDelta
+from nbagents.messages import Message, ToolCallPart, ToolResultPart
 
-__all__ = ["CallAssembler", "arguments_text", "call_object", "fitting_id", "fitting_name"]
+__all__ = [
+    "CallAssembler",
+    "arguments_text",
+    "call_object",
+    "distinct_calls",
+    "fitting_id",
+    "fitting_name",
+]
 
-_NOTHING: dict[str, Any] = {}
 _BLANK = {"", "{}", "null"}
 _EXTRAS = ("extra_content", "provider_specific_fields")
 _UNFIT = re.compile(r"[^A-Za-z0-9_-]+")
@@ -114,7 +122,11 @@ def arguments_text(args: Any) -> str:
     """Return arguments as JSON text, also when a server wrote them as an object or as null."""
     if args is None:
         return ""
-    return args if isinstance(args, str) else json.dumps(args, ensure_ascii=False)
+    return (
+        args
+        if isinstance(args, str)
+        else json.dumps(args, ensure_ascii=False, separators=(",", ":"))
+    )
 
 
 def call_object(args: str) -> dict[str, Any]:
@@ -129,6 +141,34 @@ def call_object(args: str) -> dict[str, Any]:
 def _no_constant(name: str) -> NoReturn:
     """Refuse `NaN` and `Infinity`, which Python reads and JSON does not know."""
     raise ValueError(name)
+
+
+def distinct_calls(messages: Sequence[Message]) -> list[Message]:
+    """Give each call of a conversation an id that no other has; its result follows it.
+
+    Models and servers use an id twice in different messages, and some vendors refuse that.
+    """
+    seen: set[str] = set()
+    renamed: dict[str, str] = {}
+    made: list[Message] = []
+    for message in messages:
+        for call in message.tool_calls:
+            renamed.pop(call.call_id, None)
+            if call.call_id in seen:
+                renamed[call.call_id] = f"{call.call_id}_{len(made)}"
+            seen.add(call.call_id)
+        made.append(_renamed(message, renamed) if renamed else message)
+    return made
+
+
+def _renamed(message: Message, renamed: dict[str, str]) -> Message:
+    parts = tuple(
+        replace(part, call_id=renamed[part.call_id])
+        if isinstance(part, (ToolCallPart, ToolResultPart)) and part.call_id in renamed
+        else part
+        for part in message.parts
+    )
+    return message if parts == message.parts else replace(message, parts=parts)
 
 
 def fitting_id(call_id: str, allowed: re.Pattern[str]) -> str:

@@ -5,24 +5,33 @@ from __future__ import annotations
 import json
 import re
 from graphlib import TopologicalSorter
-from typing import Any
+from typing import Any, cast
 
 from nbagents.models.base import OutputSpec
 from nbagents.providers._http import dump
 
-__all__ = ["closed_schema", "is_recent", "schema_prompt"]
+__all__ = ["IDS", "closed_schema", "is_recent", "schema_prompt", "thinks"]
 
 _OLD = re.compile(r"claude-(?:v?[123](?!\d)|instant|4-|(?:opus|sonnet)-4-(?:[01](?!\d)|2025))")
 _AS_IT_IS = {"type", "enum", "const", "$ref", "title", "description", "required"}
 _FORMATS = {"date-time", "time", "date", "duration", "email", "hostname", "uri", "ipv4", "ipv6"}
 _SILENT = {"default", "examples", "discriminator", "additionalProperties"}
 _KIND = {"type", "enum", "const", "anyOf", "allOf"}
+IDS = re.compile(r"[A-Za-z0-9_-]{1,64}")
+"""The ids of calls that both take."""
 _REFERENCE = re.compile(r'"#/\$defs/([^"]+)"')
 
 
 def is_recent(model: str) -> bool:
     """Tell whether a Claude is 4.5 or newer: these hold answers to a schema, and write 32k tokens."""
     return _OLD.search(model) is None
+
+
+def thinks(settings: dict[str, Any]) -> bool:
+    """Tell whether thinking is on, with which no tool can be forced."""
+    thinking: Any = settings.get("thinking")
+    kind = cast("dict[str, Any]", thinking).get("type") if isinstance(thinking, dict) else None
+    return kind in {"enabled", "adaptive"}
 
 
 def schema_prompt(output: OutputSpec) -> str:

@@ -190,12 +190,12 @@ def stream_error(provider: str, event: Any, *, key: str = "", retryable: bool = 
     `retryable` holds when it has no status and no kind that is known.
     """
     status = next(filter(None, map(_status, _marks(event))), None)
-    fields: Any = cast("dict[str, Any]", event) if isinstance(event, dict) else {}
+    fields = cast("dict[str, Any]", event) if isinstance(event, dict) else {}
     request_id = fields.get("request_id")
     return status_error(
         provider,
         status,
-        words_of(fields or event) or str(fields or event)[:_LONGEST],
+        words_of(event) or str(cast("object", event))[:_LONGEST],
         request_id=request_id if isinstance(request_id, str) else None,
         key=key,
         retryable=retryable,

@@ -11,28 +11,28 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from nbagents._optional import require
-from nbagents.errors import ModelError, UserError
-from nbagents.events import TextDelta, ThinkingDelta, ToolCallDelta
+from nbagents.errors import UserError
 from nbagents.messages import (
     EncodedMessages,
     FilePart,
     Message,
     Part,
-    StopReason,
     TextPart,
-    ThinkingPart,
     ToolCallPart,
     ToolResultPart,
     ToolSpec,
     Usage,
 )
-from nbagents.models.base import Capabilities, Chunk, ModelDone, ModelRequest, PartDone
-from nbagents.providers._calls import call_object
-from nbagents.providers._claude import closed_schema, is_recent, schema_prompt
-from nbagents.providers._errors import status_error
+from nbagents.models.base import Capabilities, Chunk, ModelDone, ModelRequest, UsageSoFar
+from nbagents.providers._calls import call_object, distinct_calls, fitting_id, fitting_name
+from nbagents.providers._claude import IDS, closed_schema, is_recent, schema_prompt, thinks
+from nbagents.providers._claude_answer import Answer
+from nbagents.providers._errors import expected_form
+from nbagents.providers._files import IMAGES, mention, shown_files, true_type, unreadable
 from nbagents.providers._http import END, Clients, dump, json_events
 from nbagents.providers._keys import checked_key
 from nbagents.providers._portable import Portable
+from nbagents.providers._thoughts import is_from_chat
 from nbagents.providers.prices import cost
 from nbagents.redaction import remember_url
 
@@ -41,27 +41,6 @@ __all__ = ["AnthropicModel"]
 _HOME = "https://api.anthropic.com"
 _KEY = "ANTHROPIC_API_KEY"
 _CACHED = {"type": "ephemeral"}
-_STOPS: dict[str, StopReason] = {
-    "": "end",  # Some compatible servers give no reason.
-    "end_turn": "end",
-    "stop_sequence": "end",
-    "tool_use": "tools",
-    "max_tokens": "length",
-    "model_context_window_exceeded": "length",
-    "refusal": "filtered",
-    "pause_turn": "paused",
-}
-_STATUS = {
-    "invalid_request_error": 400,
-    "authentication_error": 401,
-    "billing_error": 402,
-    "permission_error": 403,
-    "not_found_error": 404,
-    "request_too_large": 413,
-    "rate_limit_error": 429,
-    "timeout_error": 504,
-    "overloaded_error": 529,
-}
 
 
 class AnthropicModel(Portable):
@@ -92,24 +71,31 @@ class AnthropicModel(Portable):
         # Since version 2026-10-21 of the API, which the SDK speaks, `temperature` is an error.
         older = request.settings.temperature is not None
         headers = {"anthropic-version": "2023-06-01"} if older else None
-        answer = Answer()
+        answer, paid = Answer(), 0
         async with self._clients.lease() as client:
             events = json_events(
                 client, "/v1/messages", body, provider="anthropic", headers=headers
             )
             async with aclosing(events):
-                async for batch in events:
-                    for event in batch:
-                        chunk = None if event is END else answer.decode(event)
-                        if chunk is not None:
-                            yield chunk
+                with expected_form("anthropic"):
+                    async for batch in events:
+                        for event in batch:
+                            if event is END:
+                                continue
+                            for chunk in answer.decode(event):
+                                yield chunk
+                            if answer.counted > paid:
+                                paid = answer.counted
+                                yield UsageSoFar(self._usage(answer.spent))
+                    answer.finish()
         if answer.stop is not None:
-            yield ModelDone(answer.stop, self._usage(answer.spent))
+            usage = self._usage(answer.spent)
+            yield ModelDone(answer.stop, usage if usage.total_tokens else None)
 
     def _usage(self, spent: dict[str, Any]) -> Usage:
         """Count all tokens read, and price them if they were sold here at the ordinary rate."""
-        read = spent.get("cache_read_input_tokens", 0)
-        written = spent.get("cache_creation_input_tokens", 0)
+        read: int = spent.get("cache_read_input_tokens", 0)
+        written: int = spent.get("cache_creation_input_tokens", 0)
         usage = Usage(
             spent.get("input_tokens", 0) + read + written, spent.get("output_tokens", 0), read
         )
@@ -118,7 +104,7 @@ class AnthropicModel(Portable):
         rates = {spent.get("service_tier", "standard"), spent.get("speed", "standard")}
         if not own or any(searches.values()) or rates != {"standard"}:
             return usage
-        hour = spent.get("cache_creation", {}).get("ephemeral_1h_input_tokens", 0)
+        hour = spent.get("cache_creation", {}).get("ephemeral_1h_input_tokens") or 0
         price = cost("anthropic", self.model, usage, written_tokens=written, written_1h_tokens=hour)
         return replace(usage, cost=price)
 
@@ -150,11 +136,12 @@ class AnthropicModel(Portable):
         }
         if request.tools:
             head["tools"] = [_tool(spec) for spec in request.tools]
-            if request.tool_choice == "required":
+            if request.tool_choice == "required" and not thinks(settings.extra):
                 head["tool_choice"] = {"type": "any"}
         if settings.temperature is not None:
             head["temperature"] = settings.temperature
         head.update(settings.extra)
+        head = {name: value for name, value in head.items() if value is not None}
         system = request.system
         if request.output is not None:
             schema = closed_schema(request.output.schema)
@@ -165,7 +152,7 @@ class AnthropicModel(Portable):
                 head["output_config"] = {**head.get("output_config", {}), **form}
         if system:
             head["system"] = [{"type": "text", "text": system, "cache_control": _CACHED}]
-        messages = filter(None, map(self._encoded, request.messages))
+        messages = filter(None, map(self._encoded, distinct_calls(request.messages)))
         return b'%s,"messages":[%s]}' % (dump(head)[:-1], b",".join(messages))
 
 
@@ -174,28 +161,37 @@ def _tool(spec: ToolSpec) -> dict[str, Any]:
 
 
 def encode_message(message: Message) -> bytes:
-    """Write one message, or nothing if nothing in it may be sent."""
-    content = [block for part in message.parts if (block := _block(part)) is not None]
-    return dump({"role": message.role, "content": content}) if content else b""
+    """Write one message, or nothing if nothing in it may be sent; files of an assistant come before it."""
+    shown = shown_files(message, _file) if message.role == "assistant" else None
+    before = b"%s," % encode_message(shown) if shown else b""
+    content = [block for part in message.parts if (block := _block(part, message)) is not None]
+    if message.stop == "paused" and content and content[-1]["type"] == "text":
+        # It is sent as the last message, which must not end with white space.
+        content[-1]["text"] = content[-1]["text"].rstrip()
+    wire = dump({"role": message.role, "content": content}) if content else b""
+    return (before + wire).removesuffix(b",")
 
 
-def _block(part: Part) -> dict[str, Any] | None:
+def _block(part: Part, message: Message | None = None) -> dict[str, Any] | None:
     if isinstance(part, TextPart):
         return {"type": "text", "text": part.text} if part.text.strip() else None
     if isinstance(part, FilePart):
+        if message is not None and message.role == "assistant":
+            return {"type": "text", "text": mention(part)}
         return _file(part)
     if isinstance(part, ToolCallPart):
-        arguments = call_object(part.args)
-        return {"type": "tool_use", "id": part.call_id, "name": part.name, "input": arguments}
+        call_id, arguments = fitting_id(part.call_id, IDS), call_object(part.args)
+        name = fitting_name(part.name)
+        return {"type": "tool_use", "id": call_id, "name": name, "input": arguments}
     if isinstance(part, ToolResultPart):
         content = [block for inner in part.content if (block := _block(inner)) is not None]
         return {
             "type": "tool_result",
-            "tool_use_id": part.call_id,
+            "tool_use_id": fitting_id(part.call_id, IDS),
             "content": content or "(nothing)",
             "is_error": part.is_error,
         }
-    if part.signature is None:
+    if part.signature is None or is_from_chat(part.signature):
         return None  # A thought without its seal, cut short or another vendor's, is refused.
     if part.redacted:
         return {"type": "redacted_thinking", "data": part.signature}
@@ -203,107 +199,15 @@ def _block(part: Part) -> dict[str, Any] | None:
 
 
 def _file(part: FilePart) -> dict[str, Any]:
+    kind = true_type(part)
     if part.data is None:
         source = {"type": "url", "url": part.url}
     else:
         data = base64.b64encode(part.data).decode()
-        source = {"type": "base64", "media_type": part.media_type, "data": data}
-    if part.media_type.startswith("image/"):
+        source = {"type": "base64", "media_type": kind, "data": data}
+    if kind in IMAGES:
         return {"type": "image", "source": source}
-    if part.media_type == "application/pdf":
+    if kind == "application/pdf":
         title = {"title": part.name} if part.name else {}
         return {"type": "document", "source": source, **title}
-    msg = f"Claude reads images and PDFs; {part.name or 'a file'} is {part.media_type}."
-    raise UserError(msg)
-
-
-class Answer:
-    """Decodes the events of one answer."""
-
-    def __init__(self) -> None:
-        self.spent: dict[str, Any] = {}
-        """The vendor's own count of tokens."""
-        self.stop: StopReason | None = None
-        """Why the answer ended, once it has."""
-        self._calls: dict[int, int] = {}
-        self._thoughts: dict[int, list[str]] = {}
-        self._seals: dict[int, str] = {}
-        self._reason = ""
-
-    def decode(self, event: dict[str, Any]) -> Chunk | None:
-        """Take the next event and return what it adds.
-
-        Raises `ModelError` for the error that an event may carry.
-        """
-        kind = event.get("type")
-        if kind == "content_block_delta":
-            return self._delta(event["index"], event["delta"])
-        if kind == "content_block_start":
-            return self._start(event["index"], event["content_block"])
-        if kind == "content_block_stop":
-            return self._end_of_thought(event["index"])
-        if kind == "message_start":
-            self._spend(event["message"].get("usage"))
-        elif kind == "message_delta":
-            self._reason = event["delta"].get("stop_reason") or self._reason
-            self._spend(event.get("usage"))
-        elif kind == "message_stop":
-            self.stop = _STOPS.get(self._reason, "unknown")
-        elif kind == "error":
-            raise _stream_error(event)
-        return None
-
-    def _start(self, index: int, block: dict[str, Any]) -> Chunk | None:
-        kind = block.get("type")
-        if kind == "tool_use":
-            position = self._calls[index] = len(self._calls)
-            # Some compatible servers send the arguments here, whole.
-            whole = dump(block["input"]).decode() if block.get("input") else ""
-            return ToolCallDelta(position, block["id"], block["name"], whole)
-        if kind == "redacted_thinking":
-            return PartDone(ThinkingPart("", block["data"], redacted=True))
-        if kind == "thinking":
-            self._thoughts[index] = [block.get("thinking") or ""]
-            self._seals[index] = block.get("signature") or ""
-        elif kind == "text" and block.get("text"):
-            return TextDelta(block["text"])
-        return None
-
-    def _delta(self, index: int, delta: dict[str, Any]) -> Chunk | None:
-        kind = delta.get("type")
-        if kind == "text_delta":
-            return TextDelta(delta["text"])
-        if kind == "input_json_delta":
-            position = self._calls.get(index)  # Unknown for the vendor's own, server-side tools.
-            return (
-                None if position is None else ToolCallDelta(position, "", "", delta["partial_json"])
-            )
-        if kind == "thinking_delta":
-            self._thoughts.setdefault(index, []).append(delta["thinking"])
-            return ThinkingDelta(delta["thinking"])
-        if kind == "signature_delta":
-            self._seals[index] = self._seals.get(index, "") + delta["signature"]
-        return None
-
-    def _end_of_thought(self, index: int) -> Chunk | None:
-        pieces = self._thoughts.pop(index, None)
-        if pieces is None:
-            return None
-        return PartDone(ThinkingPart("".join(pieces), self._seals.get(index) or None))
-
-    def _spend(self, spent: dict[str, Any] | None) -> None:
-        """Keep the latest of each count: they grow, and not every event has them all."""
-        known = {name: value for name, value in (spent or {}).items() if value is not None}
-        self.spent.update(known)
-
-
-def _stream_error(event: dict[str, Any]) -> ModelError:
-    """Make the error that arrived inside a stream, which began with a friendly 200."""
-    error: dict[str, Any] = event.get("error") or {}
-    return status_error(
-        "anthropic",
-        _STATUS.get(str(error.get("type")), 500),
-        str(error.get("message") or error),
-        request_id=event.get("request_id"),
-        key=_KEY,
-    )
+    raise unreadable("Claude", part)

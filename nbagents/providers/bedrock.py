@@ -8,31 +8,32 @@ import re
 import threading
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
 from nbagents._optional import require
-from nbagents.errors import ModelError, UserError
-from nbagents.events import TextDelta, ThinkingDelta, ToolCallDelta
+from nbagents.errors import UserError
 from nbagents.messages import (
     FilePart,
     Message,
     Part,
-    StopReason,
     TextPart,
-    ThinkingPart,
     ToolCallPart,
     ToolResultPart,
     Usage,
 )
-from nbagents.models.base import Capabilities, Chunk, ModelDone, ModelRequest, PartDone
+from nbagents.models.base import Capabilities, Chunk, ModelDone, ModelRequest
+from nbagents.providers._bedrock_answer import Answer, whole_answer
 from nbagents.providers._boto import blocking_events, watch_connections
-from nbagents.providers._calls import call_object
-from nbagents.providers._claude import closed_schema, is_recent, schema_prompt
+from nbagents.providers._calls import call_object, distinct_calls, fitting_id, fitting_name
+from nbagents.providers._claude import IDS, closed_schema, is_recent, schema_prompt, thinks
+from nbagents.providers._errors import expected_form
+from nbagents.providers._files import IMAGES, mention, shown_files, true_type, unreadable
 from nbagents.providers._http import dump
 from nbagents.providers._keys import checked_key
 from nbagents.providers._portable import Portable
+from nbagents.providers._thoughts import is_from_chat
 from nbagents.providers.prices import cost
 from nbagents.redaction import remember_credentials, remember_url
 
@@ -45,16 +46,14 @@ _VARIABLES = (
     "AWS_SESSION_TOKEN",
 )
 _CACHED = {"cachePoint": {"type": "default"}}
-_IMAGES = {"image/png": "png", "image/jpeg": "jpeg", "image/gif": "gif", "image/webp": "webp"}
-_STOPS: dict[str, StopReason] = {
-    "end_turn": "end",
-    "stop_sequence": "end",
-    "tool_use": "tools",
-    "max_tokens": "length",
-    "model_context_window_exceeded": "length",
-    "guardrail_intervened": "filtered",
-    "content_filtered": "filtered",
-}
+_TELLS = re.compile(
+    r"anthropic\.|amazon\.nova|:(?:application-inference-profile|provisioned-model)/"
+)
+"""Models, and names that may hide one, which take the status of a tool's result."""
+_CHOOSES = re.compile(rf"{_TELLS.pattern}|mistral\.mistral-large")
+"""Those that can be made to call a tool."""
+_UNSTREAMED = re.compile(r"meta\.llama3|ai21\.jamba")
+"""Models that do not stream when they have tools."""
 _READ_SECONDS = 600
 _CONNECT_SECONDS = 10
 _POOL = 100
@@ -74,6 +73,7 @@ class BedrockModel(Portable):
         self.name = f"bedrock:{name}"
         self._claude = "anthropic.claude" in name and is_recent(name)
         self.capabilities = Capabilities(native_output=self._claude)
+        self._streams = _UNSTREAMED.search(name) is None
         self._region = region
         self._endpoint_url = endpoint_url
         remember_url(endpoint_url or "")
@@ -88,21 +88,34 @@ class BedrockModel(Portable):
         answer = Answer()
         call = encode(self.model, request, claude=self._claude)
         async with aclosing(blocking_events(lambda: self._ask(call))) as events:
-            async for batch in events:
-                for event in batch:
-                    chunk = answer.decode(event)
-                    if chunk is not None:
-                        yield chunk
+            with expected_form("bedrock"):
+                async for batch in events:
+                    for event in batch:
+                        chunk = answer.decode(event)
+                        if chunk is not None:
+                            yield chunk
         if answer.stop is not None:
-            yield ModelDone(answer.stop, self._usage(answer))
+            yield ModelDone(answer.stop, self._usage(answer) if answer.spent else None)
 
     def _ask(self, call: dict[str, Any]) -> Any:
-        """Send the request and return the stream of events; blocks."""
+        """Send the request and return the events of the answer; blocks.
+
+        Some models do not stream when they have tools: their answer is one piece.
+        """
         with self._building:
             if self._client is None:
                 self._client = self._make_client()
-        remember_credentials(self._client)  # Each time, as they may be temporary.
-        return self._client.converse_stream(**call)["stream"]
+        client = self._client
+        remember_credentials(client)  # Each time, as they may be temporary.
+        if self._streams or "toolConfig" not in call:
+            try:
+                return client.converse_stream(**call)["stream"]
+            except client.exceptions.ValidationException as error:
+                said: str = error.response["Error"].get("Message") or ""
+                if "toolConfig" not in call or "stream" not in said.lower():
+                    raise
+                self._streams = False
+        return whole_answer(client.converse(**call))
 
     def _make_client(self) -> Any:
         for name in _VARIABLES:
@@ -153,12 +166,13 @@ def encode(model: str, request: ModelRequest, *, claude: bool) -> dict[str, Any]
         inference["temperature"] = settings.temperature
     if settings.max_tokens is not None:
         inference["maxTokens"] = settings.max_tokens
-    call: dict[str, Any] = {"modelId": model, "messages": _messages(request.messages)}
+    call: dict[str, Any] = {"modelId": model, "messages": _messages(model, request.messages)}
     if inference:
         call["inferenceConfig"] = inference
     if tools := _tools(request):
         config: dict[str, Any] = {"tools": tools}
-        if request.tool_choice == "required":
+        thinking = thinks(extra.get("additionalModelRequestFields") or {})
+        if request.tool_choice == "required" and _CHOOSES.search(model) and not thinking:
             config["toolChoice"] = {"any": {}}
         call["toolConfig"] = config
     call.update(extra)
@@ -179,17 +193,36 @@ def encode(model: str, request: ModelRequest, *, claude: bool) -> dict[str, Any]
     return call
 
 
-def _messages(messages: Sequence[Message]) -> list[dict[str, Any]]:
+def _messages(model: str, messages: Sequence[Message]) -> list[dict[str, Any]]:
     """Write the conversation; Converse wants the two roles to take turns."""
     names: set[str] = set()
+    tells = _TELLS.search(model) is not None
     turns: list[dict[str, Any]] = []
-    for message in messages:
-        content = [block for part in message.parts if (block := _block(part, names)) is not None]
-        if turns and turns[-1]["role"] == message.role:
-            turns[-1]["content"].extend(content)
-        elif content:
-            turns.append({"role": message.role, "content": content})
+    for message in distinct_calls(messages):
+        is_said = message.role == "assistant"
+        shown = shown_files(message, lambda file: _file(file, set())) if is_said else None
+        for one in (shown, message) if shown else (message,):
+            content = [_mentioned(part, names, one) for part in one.parts]
+            _extend(turns, one.role, [block for block in content if block is not None])
+    if not tells:
+        for turn in turns:
+            for block in turn["content"]:
+                block.get("toolResult", {}).pop("status", None)
     return turns
+
+
+def _extend(turns: list[dict[str, Any]], role: str, content: list[dict[str, Any]]) -> None:
+    if turns and turns[-1]["role"] == role:
+        turns[-1]["content"].extend(content)
+    elif content:
+        turns.append({"role": role, "content": content})
+
+
+def _mentioned(part: Part, names: set[str], message: Message) -> dict[str, Any] | None:
+    """Write a part; a file that an assistant made is only mentioned, and shown before it."""
+    if isinstance(part, FilePart) and message.role == "assistant":
+        return {"text": mention(part)}
+    return _block(part, names)
 
 
 def _tools(request: ModelRequest) -> list[dict[str, Any]]:
@@ -212,14 +245,15 @@ def _block(part: Part, names: set[str]) -> dict[str, Any] | None:
     if isinstance(part, FilePart):
         return _file(part, names)
     if isinstance(part, ToolCallPart):
-        use = {"toolUseId": part.call_id, "name": part.name, "input": call_object(part.args)}
-        return {"toolUse": use}
+        call_id, name = fitting_id(part.call_id, IDS), fitting_name(part.name)
+        return {"toolUse": {"toolUseId": call_id, "name": name, "input": call_object(part.args)}}
     if isinstance(part, ToolResultPart):
         content = [block for inner in part.content if (block := _block(inner, names)) is not None]
         status = {"status": "error"} if part.is_error else {}
-        result = {"toolUseId": part.call_id, "content": content or [{"text": "(nothing)"}]}
+        call_id = fitting_id(part.call_id, IDS)
+        result = {"toolUseId": call_id, "content": content or [{"text": "(nothing)"}]}
         return {"toolResult": {**result, **status}}
-    if part.signature is None:
+    if part.signature is None or is_from_chat(part.signature):
         return None  # A thought without its seal, cut short or another vendor's, is refused.
     if part.redacted:
         return {"reasoningContent": {"redactedContent": base64.b64decode(part.signature)}}
@@ -235,13 +269,13 @@ def _file(part: FilePart, names: set[str]) -> dict[str, Any]:
         raise UserError(
             f"Bedrock takes files by their content or from s3://, not by address: read {part.url} first."
         )
-    if part.media_type in _IMAGES:
-        return {"image": {"format": _IMAGES[part.media_type], "source": source}}
-    if part.media_type == "application/pdf":
+    kind = true_type(part)
+    if kind in IMAGES:
+        return {"image": {"format": kind.removeprefix("image/"), "source": source}}
+    if kind == "application/pdf":
         name = _document_name(part, names)
         return {"document": {"format": "pdf", "name": name, "source": source}}
-    kinds = ", ".join(sorted({*_IMAGES, "application/pdf"}))
-    raise UserError(f"Bedrock reads {kinds}; {part.name or 'a file'} is {part.media_type}.")
+    raise unreadable("Bedrock", part)
 
 
 def _document_name(part: FilePart, names: set[str]) -> str:
@@ -252,86 +286,3 @@ def _document_name(part: FilePart, names: set[str]) -> str:
     name = next(name for name in numbered if name.lower() not in names)
     names.add(name.lower())
     return name
-
-
-class Answer:
-    """Decodes the events of one answer."""
-
-    def __init__(self) -> None:
-        self.spent: dict[str, Any] = {}
-        """The vendor's own count of tokens."""
-        self.ordinary = True
-        """False when it was served at a rate of its own."""
-        self.stop: StopReason | None = None
-        """Why the answer ended, once it has."""
-        self._calls: dict[int, int] = {}
-        self._thoughts: dict[int, _Thought] = {}
-
-    def decode(self, event: dict[str, Any]) -> Chunk | None:
-        """Take the next event and return what it adds.
-
-        Raises `ModelError` when the model's own words were not well formed.
-        """
-        if (delta := event.get("contentBlockDelta")) is not None:
-            return self._delta(delta["contentBlockIndex"], delta["delta"])
-        if (start := event.get("contentBlockStart")) is not None:
-            return self._start(start["contentBlockIndex"], start["start"].get("toolUse"))
-        if (end := event.get("contentBlockStop")) is not None:
-            thought = self._thoughts.pop(end["contentBlockIndex"], None)
-            return None if thought is None else PartDone(thought.part())
-        if (stop := event.get("messageStop")) is not None:
-            self._end(stop["stopReason"])
-        elif (about := event.get("metadata")) is not None:
-            self.spent = about["usage"]
-            tier: dict[str, Any] = about.get("serviceTier", {})
-            speed: dict[str, Any] = about.get("performanceConfig", {})
-            rates = tier.get("type", "default"), speed.get("latency", "standard")
-            self.ordinary = rates == ("default", "standard")
-        return None
-
-    def _end(self, reason: str) -> None:
-        if reason.startswith("malformed"):
-            msg = f"The model wrote something that Bedrock could not read ({reason})."
-            raise ModelError(msg, provider="bedrock", retryable=True)
-        self.stop = _STOPS.get(reason, "unknown")
-
-    def _start(self, index: int, use: dict[str, Any] | None) -> Chunk | None:
-        if use is None or use.get("type") == "server_tool_use":
-            return None
-        position = self._calls[index] = len(self._calls)
-        return ToolCallDelta(position, use["toolUseId"], use["name"], "")
-
-    def _delta(self, index: int, delta: dict[str, Any]) -> Chunk | None:
-        if (text := delta.get("text")) is not None:
-            return TextDelta(text)
-        if (use := delta.get("toolUse")) is not None and index in self._calls:
-            return ToolCallDelta(self._calls[index], "", "", use["input"])
-        if (thought := delta.get("reasoningContent")) is not None:
-            return self._think(index, thought)
-        return None
-
-    def _think(self, index: int, delta: dict[str, Any]) -> Chunk | None:
-        """Add to a thought, of which text, signature or sealed bytes come one at a time."""
-        thought = self._thoughts.setdefault(index, _Thought())
-        if (text := delta.get("text")) is not None:
-            thought.text.append(text)
-            return ThinkingDelta(text)
-        if (signature := delta.get("signature")) is not None:
-            thought.signature.append(signature)
-        elif (sealed := delta.get("redactedContent")) is not None:
-            thought.sealed.append(sealed)
-        return None
-
-
-@dataclass(slots=True)
-class _Thought:
-    text: list[str] = field(default_factory=list[str])
-    signature: list[str] = field(default_factory=list[str])
-    sealed: list[bytes] = field(default_factory=list[bytes])
-
-    def part(self) -> ThinkingPart:
-        text = "".join(self.text)
-        if self.sealed:
-            seal = base64.b64encode(b"".join(self.sealed)).decode()
-            return ThinkingPart(text, seal, redacted=True)
-        return ThinkingPart(text, "".join(self.signature) or None)

@@ -75,7 +75,7 @@ class OpenAIModel(Portable):
             for chunk in last:
                 yield chunk
         if stop is not None:
-            yield ModelDone(stop, usage)
+            yield ModelDone(stop, usage if usage and usage.total_tokens else None)
 
     async def _events(self, body: bytes) -> AsyncGenerator[list[Any], None]:
         async with self._clients.lease() as client:

@@ -220,7 +220,7 @@ async def test_events_and_blocks_that_nobody_here_knows_are_passed_over():
     )
     async with BedrockWire([answer]) as server:
         message = await ask(model(server))
-    assert message == Message("assistant", (TextPart("Hi"),), "agent", Usage(), "unknown")
+    assert message == Message("assistant", (TextPart("Hi"),), "agent", None, "unknown")
 
 
 @pytest.mark.parametrize(
