@@ -16,6 +16,7 @@ from nbagents.errors import UserError
 from nbagents.events import RunStarted, ToolStarted
 from nbagents.notebook.comparing import differences, documents, events_of
 from nbagents.notebook.share import read_notebook, words_of
+from nbagents.notebook.wire import RUN_MIME
 from nbagents.replay import Cassette, play_everywhere
 from nbagents.sessions.address import SCRATCH
 
@@ -100,6 +101,8 @@ def replay(path: str | Path, *, run_tools: bool = False) -> Replayed:
         raise UserError(_NOTHING.format(path=path))
     cassette_of(before)
     after = asyncio.run(_execute(before, Path(path).absolute(), run_tools=run_tools))
+    for cell, replayed in zip(before.cells, after.cells, strict=True):
+        _drop_new_runs(cell, replayed)
     found = differences(before.cells, after.cells)
     told = [f"{_name(number, before.cells[number - 1])}: {what}" for number, what in found.items()]
     tools = _not_run(before.cells[: max(found)]) if found and not run_tools else []
@@ -155,6 +158,20 @@ async def _run_cells(client: Any, path: Path, *, run_tools: bool) -> None:
         except nbclient.exceptions.DeadKernelError:
             name = _name(index + 1, cell)
             raise UserError(f"The kernel died in {name}, so the rest was not run.") from None
+
+
+def _drop_new_runs(cell: Any, replayed: Any) -> None:
+    """Remove the runs of plain code from a replayed cell whose saved outputs have none.
+
+    They were removed by hand, or the cell ran before such runs were saved.
+    """
+    if replayed.cell_type == "code" and not any(map(_is_unseen, cell.outputs)):
+        replayed.outputs = [output for output in replayed.outputs if not _is_unseen(output)]
+
+
+def _is_unseen(output: Any) -> bool:
+    document = output.get("data", {}).get(RUN_MIME)
+    return isinstance(document, dict) and bool(document.get("folded"))
 
 
 def _name(number: int, cell: Any) -> str:

@@ -19,6 +19,7 @@ __all__ = ["Requests", "as_json"]
 _AT_ONCE = 200
 """Messages that are hashed while the loop waits."""
 _REMEMBERED = 64
+_SHORT = 8
 _LOOKED_BACK = 100
 
 
@@ -51,8 +52,9 @@ def _remember(messages: Sequence[Message], talk: hashlib.blake2b) -> None:
     key = id(messages[-1])
     _told.pop(key, None)
     _told[key] = weakref.ref(messages[-1]), hash(tuple(map(id, messages))), talk.copy()
-    for oldest in list(_told)[:-_REMEMBERED]:  # Other threads may do the same.
-        _told.pop(oldest, None)
+    if len(_told) > _REMEMBERED:
+        for oldest in list(_told)[:-_REMEMBERED]:  # Other threads may do the same.
+            _told.pop(oldest, None)
 
 
 def _remembered(messages: Sequence[Message]) -> tuple[int, hashlib.blake2b]:
@@ -95,7 +97,7 @@ class Requests:
             self._talk.update(_of_message(messages[index]))
             if (index - self._known) % _AT_ONCE == _AT_ONCE - 1:  # Others use the loop, too.
                 await asyncio.sleep(0)
-        if messages and len(messages) > self._known:
+        if len(messages) > max(self._known, _SHORT):
             _remember(messages, self._talk)
         self._known = len(messages)
         return f"{self._head}-{self._talk.hexdigest()}"

@@ -27,12 +27,37 @@ _SCALARS = frozenset({str, float, bool, type(None)})
 
 def recordable(output: object, adapter: TypeAdapter[Any] | None) -> tuple[Any, str | None]:
     """Turn an output into JSON; and name its type when it cannot be had back from that."""
-    if output is None or isinstance(output, bool):
-        return output, None
-    if type(output) is str:
-        return received(output), None
-    is_lossy = adapter is None and not _is_plain(output)
-    return received_json(jsonable(output)), type(output).__name__ if is_lossy else None
+    try:
+        return _copied(output, 0), None
+    except _OtherError:  # Something else is in it.
+        is_lossy = adapter is None and not _is_plain(output)
+        return received_json(jsonable(output)), type(output).__name__ if is_lossy else None
+
+
+class _OtherError(Exception):
+    """The value is not JSON as it is."""
+
+
+def _copied(value: Any, depth: int) -> Any:
+    """Copy JSON in which texts are received: nearly all outputs, looked at once."""
+    kind: type[Any] = type(value)
+    if kind is str:
+        return value if value.isprintable() else received(value)
+    if kind is float or kind is bool or value is None:
+        return value
+    if kind is int and -LARGEST_INT <= value <= LARGEST_INT:
+        return value
+    if kind is list and depth < DEEPEST:
+        return [_copied(item, depth + 1) for item in value]
+    if kind is dict and depth < DEEPEST:
+        return {_named(key): _copied(item, depth + 1) for key, item in value.items()}
+    raise _OtherError
+
+
+def _named(key: Any) -> str:
+    if type(key) is not str:
+        raise _OtherError
+    return key if key.isprintable() else received(key)
 
 
 def _is_plain(value: object, depth: int = 0) -> bool:

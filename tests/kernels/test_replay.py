@@ -98,8 +98,12 @@ def terminal(*words: str | Path) -> subprocess.CompletedProcess[str]:
 
 
 def test_a_notebook_is_told_again_without_model_and_tools(notebook: Path):
+    made = nbformat.read(notebook, as_version=4)
+    made.cells.append(v4.new_code_cell("again = plan('Where to?')"))  # Its run was not saved.
+    nbformat.write(made, notebook)
     replayed = replay(notebook)
     assert replayed.differences == ()
+    assert replayed.notebook.cells[-1].outputs == []
     assert not (notebook.parent / "ran.txt").exists()
     documents = [
         output.data[RUN_MIME]
