@@ -1,85 +1,129 @@
 /**
- * What a run shows after its page was loaded again.
+ * The end of a run, brought to the outputs that miss it.
  *
- * JupyterLab forgets then which output a kernel's display id stands for, and drops what comes for
- * it. The saved output knows its run, and so does each update.
+ * JupyterLab knows which output an update belongs to only while the cell that ran stays as it is.
+ * A page that is loaded again, a cell that is moved, pasted or copied, and outputs that were
+ * cleared miss the update. The output knows its run, and so does each update.
  */
-import type { ICodeCellModel } from '@jupyterlab/cells';
+import type { CodeCell, ICodeCellModel } from '@jupyterlab/cells';
 import type * as nbformat from '@jupyterlab/nbformat';
 import type { NotebookPanel } from '@jupyterlab/notebook';
 import { KernelMessage } from '@jupyterlab/services';
 import { RUN_MIME } from './cells';
+import { documentsOf } from './documents';
 import type { PictureStub, RunDocument } from './wire';
 
 export const PICTURE_MIME = 'application/vnd.nbagents.picture+json';
+/** What only the last picture of a run has beside it. */
+const SOURCE_MIME = 'text/vnd.graphviz';
+/** How much later each further page looks that shares the document with others. */
+const TURN_MS = 1500;
 
 type Data = nbformat.IMimeBundle;
-type Outputs = Pick<ICodeCellModel['outputs'], 'length' | 'get' | 'set'>;
+type Outputs = Pick<ICodeCellModel['outputs'], 'length' | 'get' | 'set' | 'add'>;
 
-/** Write updates of displays that this page has not seen begin into the outputs of their runs. */
+/** The outputs of a cell, and the request that it was last run by in this page. */
+export interface Shown {
+  outputs: Outputs;
+  request?: string;
+}
+
+/** Writes how a run ended where the notebook still shows it under way, or not at all. */
 export class Healer {
-  private _seen = new Set<string>();
-  private _healed = new Map<string, Outputs>();
-
-  /** It is told the outputs of each cell that the notebook has now. */
-  constructor(private _cells: () => Iterable<Outputs>) {}
+  /** It is told the cells that the notebook has now, and how many pages are to look before it. */
+  constructor(
+    private _cells: () => Iterable<Shown>,
+    private _turn: () => number = () => 0
+  ) {}
 
   /** Hear what the kernel says to all. */
   hear(message: KernelMessage.IIOPubMessage): void {
-    if (KernelMessage.isDisplayDataMsg(message)) {
-      this._seen.add(message.content.transient?.display_id ?? '');
-    } else if (KernelMessage.isUpdateDisplayDataMsg(message)) {
-      const { data, metadata, transient } = message.content;
-      if (!this._seen.has(transient.display_id)) {
-        this._write(data, metadata);
-      }
-    }
-  }
-
-  private _write(data: Data, metadata: nbformat.OutputMetadata): void {
-    const run = runOf(data);
-    const outputs = run && (this._healed.get(run) ?? this._live(run));
-    if (!outputs) {
+    if (!KernelMessage.isUpdateDisplayDataMsg(message)) {
       return;
     }
-    this._healed.set(run, outputs);
-    const mime = RUN_MIME in data ? RUN_MIME : PICTURE_MIME;
-    for (let at = 0; at < outputs.length; at += 1) {
-      const old = outputs.get(at).data as Data;
-      if (mime in old && runOf(old) === run) {
-        outputs.set(at, { output_type: 'display_data', data, metadata });
-      }
+    const { data, metadata } = message.content;
+    if (isLast(data)) {
+      const request = (message.parent_header as KernelMessage.IHeader).msg_id;
+      // JupyterLab writes first what it can. Then one page after the other: of several on one
+      // document, two that write at once would write twice.
+      setTimeout(() => this._heal(data, metadata, request), this._turn() * TURN_MS);
     }
   }
 
-  /** Find the cell in which the run was under way when the notebook was saved. */
-  private _live(run: string): Outputs | null {
-    for (const outputs of this._cells()) {
+  private _heal(data: Data, metadata: nbformat.OutputMetadata, request?: string): void {
+    const output = { output_type: 'display_data', data, metadata };
+    const mime = mimeOf(data);
+    const run = runOf(data);
+    let isShown = false;
+    let own: Outputs | undefined;
+    for (const { outputs, request: asked } of this._cells()) {
+      own = request && asked === request ? outputs : own;
       for (let at = 0; at < outputs.length; at += 1) {
-        const found = outputs.get(at).data[RUN_MIME] as RunDocument | undefined;
-        if (found?.live && found.run_id === run) {
-          return outputs;
+        const old = outputs.get(at).data as Data;
+        if (mime in old && shows(old, run)) {
+          isShown = true;
+          if (!isLast(old)) {
+            outputs.set(at, output);
+          }
         }
       }
     }
-    return null;
+    if (!isShown) {
+      own?.add(output); // What the cell showed was cleared while it ran.
+    }
   }
 }
 
 /** Heal a notebook for as long as it is open. */
 export function heal(panel: NotebookPanel): void {
-  const healer = new Healer(() =>
-    panel.content.widgets
-      .filter(cell => cell.model.type === 'code')
-      .map(cell => (cell.model as ICodeCellModel).outputs)
+  const healer = new Healer(
+    () =>
+      panel.content.widgets
+        .filter(cell => cell.model.type === 'code')
+        .map(cell => ({
+          outputs: (cell.model as ICodeCellModel).outputs,
+          request: (cell as CodeCell).outputArea.future?.msg.header.msg_id
+        })),
+    () => turnOf(panel)
   );
   panel.sessionContext.iopubMessage.connect((_, message) =>
     healer.hear(message as KernelMessage.IIOPubMessage)
   );
 }
 
+/** Count the pages that share the document and come before this one. */
+function turnOf(panel: NotebookPanel): number {
+  const shared = panel.model?.collaborative ? panel.model.sharedModel : undefined;
+  const { awareness } = (shared ?? {}) as { awareness?: Awareness };
+  return awareness ? [...awareness.states.keys()].filter(id => id < awareness.clientID).length : 0;
+}
+
+interface Awareness {
+  clientID: number;
+  states: Map<number, unknown>;
+}
+
+function mimeOf(data: Data): string {
+  return RUN_MIME in data ? RUN_MIME : PICTURE_MIME;
+}
+
+function documentOf(data: Data): RunDocument | undefined {
+  return data[RUN_MIME] as unknown as RunDocument | undefined;
+}
+
+/** Tell whether an update is the last of its run: until then pages are told in another way. */
+function isLast(data: Data): boolean {
+  const run = documentOf(data);
+  return run ? !run.live : PICTURE_MIME in data && SOURCE_MIME in data;
+}
+
 /** Say which run an output shows, or the picture of which. */
 function runOf(data: Data): string {
-  const told: unknown = data[RUN_MIME] ?? data[PICTURE_MIME];
-  return (told as RunDocument | PictureStub | undefined)?.run_id ?? '';
+  const picture = data[PICTURE_MIME] as unknown as PictureStub | undefined;
+  return (documentOf(data) ?? picture)?.run_id ?? '';
+}
+
+function shows(data: Data, run: string): boolean {
+  const document = documentOf(data);
+  return document ? documentsOf(document).some(each => each.run_id === run) : runOf(data) === run;
 }

@@ -52,10 +52,18 @@ export class Line implements IDisposable {
     return this._isDisposed;
   }
 
-  /** Tell the kernel something; nobody hears it while there is no line. */
+  /** Tell the kernel something; nobody hears it while there is no line. It never throws. */
   say(message: FromPage): void {
-    // As widgets do it: only such messages reach a kernel that runs a cell.
-    this._control?.send({ method: 'custom', content: message as unknown as JSONObject });
+    try {
+      if (this._control?.isDisposed) {
+        this._control = this._openControl(); // The kernel has closed it, but not its own comm.
+      }
+      // As widgets do it: only such messages reach a kernel that runs a cell.
+      this._control?.send({ method: 'custom', content: message as unknown as JSONObject });
+    } catch (error) {
+      // The kernel has ended, or the connection to it has. Whoever shows a run shows it on.
+      console.warn('nbagents: a message did not reach the kernel.', error);
+    }
   }
 
   dispose(): void {
@@ -89,10 +97,15 @@ export class Line implements IDisposable {
         this._forget();
       }
     };
-    // A page that is loaded again takes the same id: the kernel knows it, and hears it at once.
-    this._control = this._kernel.createComm(CONTROL, `${comm.commId}-page`);
-    this._control.open({});
+    this._control = this._openControl();
     this._greet();
+  }
+
+  /** Open a comm of this page alone: what becomes of another page's must not end it. */
+  private _openControl(): Kernel.IComm {
+    const control = this._kernel.createComm(CONTROL);
+    control.open({});
+    return control;
   }
 
   private _greet(): void {

@@ -81,7 +81,13 @@ export class Viewer {
   setDocument(document: RunDocument): void {
     const before = this.document;
     this.document = document;
-    this.events = sound(document.events);
+    const events = sound(document.events);
+    if (this.position !== undefined) {
+      // Deltas are joined in it, so the same moment has another place.
+      const seq = this.events[this.position - 1]?.seq ?? 0;
+      this.stand(events.filter(event => event.seq <= seq).length, events.length);
+    }
+    this.events = events;
     this.fold = folded(this.events);
     if (typeof document.picture === 'string') {
       this.picture.set(document.picture);
@@ -215,7 +221,7 @@ export class Viewer {
         this.set(name, pane, pane.hidden);
         if (name === 'Replay') {
           this.play(false);
-          this.position = pane.hidden ? undefined : this.events.length;
+          this.position = undefined;
         }
         this.later();
         if (!pane.hidden) {
@@ -278,7 +284,7 @@ export class Viewer {
     slider.setAttribute('aria-label', 'Replay');
     slider.addEventListener('input', () => {
       this.play(false);
-      this.position = Number(slider.value);
+      this.stand(Number(slider.value));
       this.later();
     });
     const button = element('button', 'nba-button', '▶ Play');
@@ -296,18 +302,20 @@ export class Viewer {
     if (!on) {
       return;
     }
-    const { length } = this.events;
-    if ((this.position ?? length) >= length) {
-      this.position = 0;
-    }
-    const step = Math.max(1, Math.round(length / PLAY_STEPS));
+    this.position ??= 0;
+    const step = Math.max(1, Math.round(this.events.length / PLAY_STEPS));
     this.player = setInterval(() => {
-      this.position = Math.min(length, (this.position ?? 0) + step);
+      this.stand((this.position ?? 0) + step);
       this.later();
-      if (this.position >= length) {
+      if (this.position === undefined) {
         this.play(false);
       }
     }, PLAY_MS);
+  }
+
+  /** Go to a place in the replay; at its end, a run under way is followed. */
+  private stand(place: number, length = this.events.length): void {
+    this.position = place < length ? place : undefined;
   }
 
   private async copy(): Promise<void> {

@@ -1,64 +1,109 @@
 import { KernelMessage } from '@jupyterlab/services';
-import { expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { RUN_MIME } from '../src/cells';
 import { Healer, PICTURE_MIME } from '../src/heal';
 
 type Data = Record<string, unknown>;
 
 /** The outputs of a cell, as JupyterLab has them, and what they are afterwards. */
-function cellOf(...saved: Data[]): { outputs: never; now: () => Data[] } {
+function cellOf(...saved: Data[]) {
   const now = [...saved];
   const outputs = {
-    length: now.length,
+    get length() {
+      return now.length;
+    },
     get: (at: number) => ({ data: now[at] }),
-    set: (at: number, output: { data: Data }) => (now[at] = output.data)
+    set: (at: number, output: { data: Data }) => (now[at] = output.data),
+    add: (output: { data: Data }) => now.push(output.data)
   };
-  return { outputs: outputs as never, now: () => now };
+  return { shown: { outputs: outputs as never, request: '' }, now: () => now };
 }
 
-function message(type: 'display_data' | 'update_display_data', id: string, data: object): never {
+/** An update for a display, which the request `m1` began. */
+function update(data: object): never {
   return KernelMessage.createMessage<KernelMessage.IUpdateDisplayDataMsg>({
-    msgType: type as 'update_display_data',
+    msgType: 'update_display_data',
     channel: 'iopub',
     session: '',
-    content: { data: data as never, metadata: {}, transient: { display_id: id } }
+    content: { data: data as never, metadata: {}, transient: { display_id: 'd' } },
+    parentHeader: { msg_id: 'm1' } as never
   }) as never;
 }
 
-const run = (live: boolean, text = ''): Record<string, unknown> => ({
+const run = (live: boolean, text = ''): Data => ({
   [RUN_MIME]: { run_id: 'r1', live, events: [] },
   'text/html': text
 });
-const picture = (text: string): Record<string, unknown> => ({
+const picture = (text: string, isLast = false): Data => ({
   [PICTURE_MIME]: { run_id: 'r1' },
-  'text/html': text
+  'text/html': text,
+  ...(isLast ? { 'text/vnd.graphviz': 'digraph {}' } : {})
 });
 
-test('updates of a display from before the page was loaded reach the outputs of their run', () => {
+beforeEach(() => void vi.useFakeTimers());
+afterEach(() => void vi.useRealTimers());
+
+test('the end of a run reaches all outputs that show it under way, moved, copied or saved', () => {
   const cell = cellOf(picture('old'), run(true, 'old'), { 'text/plain': 'other' });
-  const healer = new Healer(() => [cell.outputs]);
-  healer.hear(message('update_display_data', 'd1', run(true, 'new')));
-  expect(cell.now()[1]).toEqual(run(true, 'new'));
-  healer.hear(message('update_display_data', 'd1', run(false, 'end')));
-  healer.hear(message('update_display_data', 'd2', picture('end')));
-  expect(cell.now()).toEqual([picture('end'), run(false, 'end'), { 'text/plain': 'other' }]);
+  const copy = cellOf(run(true, 'old'));
+  const healer = new Healer(() => [cell.shown, copy.shown]);
+  healer.hear(update(run(true, 'frame')));
+  healer.hear(update(picture('frame')));
+  healer.hear(update(run(false, 'end')));
+  healer.hear(update(picture('end', true)));
+  vi.runAllTimers();
+  expect(cell.now()).toEqual([picture('end', true), run(false, 'end'), { 'text/plain': 'other' }]);
+  expect(copy.now()).toEqual([run(false, 'end')]);
 });
 
-test('a display that began on this page is left to JupyterLab', () => {
-  const cell = cellOf(run(true, 'old'));
-  const healer = new Healer(() => [cell.outputs]);
-  healer.hear(message('display_data', 'd1', run(true)));
-  healer.hear(message('update_display_data', 'd1', run(false, 'end')));
-  expect(cell.now()).toEqual([run(true, 'old')]);
+test('what JupyterLab has written meanwhile is left as it is', () => {
+  const cell = cellOf({ 'text/plain': '' });
+  cell.shown.request = 'm1';
+  const healer = new Healer(() => [cell.shown]);
+  healer.hear(update(run(false, 'end')));
+  cell.now()[0] = run(false, 'end, by JupyterLab');
+  vi.runAllTimers();
+  expect(cell.now()).toEqual([run(false, 'end, by JupyterLab')]);
 });
 
 test('an output that was complete when it was saved is never changed', () => {
-  const earlier = cellOf(run(false, 'waits'), picture('waits'));
+  const earlier = cellOf(run(false, 'waits'), picture('waits', true));
   const later = cellOf(run(true, 'goes on'));
-  const healer = new Healer(() => [earlier.outputs, later.outputs]);
-  healer.hear(message('update_display_data', 'd2', run(false, 'end')));
-  healer.hear(message('update_display_data', 'd3', picture('end')));
-  healer.hear(message('update_display_data', 'd4', { 'text/html': 'no run' }));
-  expect(earlier.now()).toEqual([run(false, 'waits'), picture('waits')]);
+  const healer = new Healer(() => [earlier.shown, later.shown]);
+  healer.hear(update(run(false, 'end')));
+  healer.hear(update(picture('end', true)));
+  healer.hear(update({ 'text/html': 'no run' }));
+  vi.runAllTimers();
+  expect(earlier.now()).toEqual([run(false, 'waits'), picture('waits', true)]);
   expect(later.now()).toEqual([run(false, 'end')]);
+});
+
+test('a cell that was cleared while it ran gets the end as an output of its own, once', () => {
+  const [other, cleared] = [cellOf({ 'text/plain': 'other' }), cellOf()];
+  cleared.shown.request = 'm1';
+  // Two views of one notebook have the same outputs.
+  const healers = [1, 2].map(() => new Healer(() => [other.shown, cleared.shown]));
+  healers.forEach(healer => healer.hear(update(picture('end', true))));
+  healers.forEach(healer => healer.hear(update(run(false, 'end'))));
+  vi.runAllTimers();
+  expect(cleared.now()).toEqual([picture('end', true), run(false, 'end')]);
+  expect(other.now()).toEqual([{ 'text/plain': 'other' }]);
+});
+
+test('of pages that share a document one writes, and another only where that one is gone', () => {
+  const cell = cellOf(run(true));
+  const first = new Healer(() => [cell.shown]);
+  const second = new Healer(
+    () => [cell.shown],
+    () => 1
+  );
+  for (const healer of [second, first]) {
+    healer.hear(update(run(false, healer === first ? 'by the first' : 'by the second')));
+  }
+  vi.runAllTimers();
+  expect(cell.now()).toEqual([run(false, 'by the first')]);
+  cell.now()[0] = run(true);
+  second.hear(update(run(false, 'by the second')));
+  vi.runAllTimers();
+  expect(cell.now()).toEqual([run(false, 'by the second')]);
 });

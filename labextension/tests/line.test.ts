@@ -2,7 +2,7 @@
 import type { INotebookTracker } from '@jupyterlab/notebook';
 import { Kernel, KernelMessage } from '@jupyterlab/services';
 import { Signal } from '@lumino/signaling';
-import { beforeEach, expect, test } from 'vitest';
+import { beforeEach, expect, test, vi } from 'vitest';
 import * as hub from '../src/hub';
 import { Line, Lines } from '../src/line';
 import type { State } from '../src/wire';
@@ -18,11 +18,14 @@ const STATE: State = {
 
 interface Comm {
   commId: string;
+  isDisposed: boolean;
   open(): void;
   send(data: { content: { type: string } }): void;
   onMsg?(message: unknown): void;
   onClose?(): void;
 }
+
+let count = 0;
 
 /** A kernel's connection, of which only comms are there; what is sent is kept. */
 class Connection {
@@ -53,12 +56,18 @@ class Connection {
     return Promise.resolve({ content: { status: 'ok', comms } });
   }
 
-  createComm(target: string, commId: string): object {
+  createComm(target: string, commId = `page${(count += 1)}`): object {
     const sent = this.sent;
     const comm: Comm = {
       commId,
+      isDisposed: false,
       open: () => sent.push([commId, 'open', target]),
-      send: (data: { content: { type: string } }) => sent.push([commId, data.content])
+      send: (data: { content: { type: string } }) => {
+        if (comm.isDisposed || this.isDisposed) {
+          throw new Error('Cannot send');
+        }
+        sent.push([commId, data.content]);
+      }
     };
     this.comms.set(commId, comm);
     return comm;
@@ -96,7 +105,10 @@ const named = (name: string): State => ({
 });
 const hello = { type: 'hello' };
 
-beforeEach(() => sessionStorage.clear());
+beforeEach(() => {
+  sessionStorage.clear();
+  count = 0;
+});
 
 test('the kernel opens its comm, and the page answers by another one and says hello', () => {
   const kernel = new Connection();
@@ -105,11 +117,11 @@ test('the kernel opens its comm, and the page answers by another one and says he
   kernel.open('c1');
   expect(line.state).toEqual(STATE);
   expect(kernel.sent).toEqual([
-    ['c1-page', 'open', 'nbagents.control'],
-    ['c1-page', hello]
+    ['page1', 'open', 'nbagents.control'],
+    ['page1', hello]
   ]);
   line.say({ type: 'stop', run_id: 'r' });
-  expect(kernel.sent.at(-1)).toEqual(['c1-page', { type: 'stop', run_id: 'r' }]);
+  expect(kernel.sent.at(-1)).toEqual(['page1', { type: 'stop', run_id: 'r' }]);
   expect(line.now - Date.now() / 1000).toBeCloseTo(5, 0);
 });
 
@@ -131,7 +143,7 @@ test('events, documents and refusals go to whom they are for', () => {
   line.refused.connect((_, refused) => seen.push(refused.message));
   const end = subscribed('r1', seen);
   kernel.open('c1');
-  expect(kernel.sent).toContainEqual(['c1-page', { type: 'watch', run_id: 'r1' }]);
+  expect(kernel.sent).toContainEqual(['page1', { type: 'watch', run_id: 'r1' }]);
   kernel.say('c1', { type: 'events', run_id: 'r1', events: [{ seq: 1 }] });
   kernel.say('c1', { type: 'events', run_id: 'another', events: [{ seq: 2 }] });
   kernel.say('c1', { type: 'document', document: { run_id: 'r1', events: [] } });
@@ -153,7 +165,7 @@ test.each(['restarting', 'autorestarting', 'dead'] as const)(
     expect(kernel.sent).toEqual([]);
     kernel.open('c2');
     expect(line.state).toEqual(STATE);
-    expect(kernel.sent.at(-1)).toEqual(['c2-page', hello]);
+    expect(kernel.sent.at(-1)).toEqual(['page2', hello]);
   }
 );
 
@@ -165,13 +177,13 @@ test('%unload_ext, which closes the comm, clears the line', () => {
   expect(line.state).toBeNull();
 });
 
-test('a page that is loaded again takes the same comms at once, busy as the kernel may be', () => {
+test('a page that is loaded again takes up the line at once, busy as the kernel may be', () => {
   const before = new Connection();
   lineTo(before);
   before.open('c1');
   const after = new Connection();
   const line = lineTo(after);
-  expect(after.sent.at(-1)).toEqual(['c1-page', hello]);
+  expect(after.sent.at(-1)).toEqual(['page2', hello]);
   after.say('c1', named('ada'));
   expect(line.state?.agents[0].name).toBe('ada');
 });
@@ -182,7 +194,7 @@ test('another page finds the line once the kernel can be asked', async () => {
   kernel.known = ['c1'];
   expect(kernel.sent).toEqual([]);
   kernel.idle();
-  await expect.poll(() => kernel.sent.at(-1)).toEqual(['c1-page', hello]);
+  await expect.poll(() => kernel.sent.at(-1)).toEqual(['page1', hello]);
   kernel.say('c1', STATE);
   expect(line.state).toEqual(STATE);
 });
@@ -194,7 +206,7 @@ test('another page finds the line of a busy kernel when that says something', ()
   expect(kernel.sent).toEqual([]);
   kernel.say('c1', named('ada'));
   expect(line.state?.agents[0].name).toBe('ada');
-  expect(kernel.sent.at(-1)).toEqual(['c1-page', hello]);
+  expect(kernel.sent.at(-1)).toEqual(['page1', hello]);
 });
 
 test('a line that the kernel has forgotten meanwhile is given up for the one it has', async () => {
@@ -203,7 +215,7 @@ test('a line that the kernel has forgotten meanwhile is given up for the one it 
   const line = lineTo(kernel);
   kernel.known = ['new'];
   kernel.idle();
-  await expect.poll(() => kernel.sent.at(-1)).toEqual(['new-page', hello]);
+  await expect.poll(() => kernel.sent.at(-1)).toEqual(['page2', hello]);
   const empty = new Connection();
   lineTo(empty);
   empty.idle();
@@ -244,3 +256,21 @@ function subscribed(runId: string, seen: unknown[]): () => void {
     document: document => seen.push(document)
   });
 }
+
+test('a message that cannot be sent breaks nobody, and a comm that was closed is opened anew', () => {
+  const kernel = new Connection();
+  const line = lineTo(kernel);
+  kernel.open('c1');
+  kernel.comms.get('page1')!.isDisposed = true;
+  line.say({ type: 'stop', run_id: 'r' });
+  expect(kernel.sent.slice(-2)).toEqual([
+    ['page2', 'open', 'nbagents.control'],
+    ['page2', { type: 'stop', run_id: 'r' }]
+  ]);
+  kernel.isDisposed = true;
+  const quiet = vi.spyOn(console, 'warn').mockReturnValue(undefined);
+  const end = subscribed('r1', []);
+  end();
+  expect(() => line.say(hello as never)).not.toThrow();
+  expect(quiet).toHaveBeenCalledOnce();
+});

@@ -107,6 +107,30 @@ test('the slider shows the run as it was, and nodes of the picture as they were'
   expect([status(), rows().length]).toEqual(['done', whole]);
 });
 
+test('a replay that is opened during a run follows it, and stays where it was put', () => {
+  const story = new Story().start().add('turn_started').add('text_delta', { text: 'Once ' });
+  const place = () => part('.nba-slider').getAttribute('aria-valuetext');
+  show(story.document({ live: true }));
+  press('Replay');
+  frame();
+  expect(place()).toContain('event 3 of 3');
+  viewer.append(story.add('text_delta', { text: 'upon ' }).events.slice(-1));
+  frame();
+  expect(place()).toContain('event 4 of 4');
+  put('.nba-slider', '3');
+  viewer.append(story.add('text_delta', { text: 'a time' }).events.slice(-1));
+  frame();
+  expect(place()).toContain('event 3 of 5');
+  expect(rows()[0].textContent?.trim()).toBe('Once');
+  // In the document that is saved the deltas are one message.
+  story.says('Once upon a time').ends();
+  const lasting = story.events.filter(({ type }) => !/delta|turn/.test(type));
+  show(story.document({ events: lasting as [] }));
+  expect(place()).toContain('event 1 of 3');
+  put('.nba-slider', '3');
+  expect(part('.nba-title').textContent).toContain('finished');
+});
+
 test('every place of the slider can be shown', () => {
   for (const name of NAMES) {
     const { events } = sample(name);

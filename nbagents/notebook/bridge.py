@@ -110,13 +110,15 @@ class Bridge:
         self._comm: Any = None
         if watched:
             self._told = _plain(self._state())
+            tap.admit(_CONTROL, self._greet, self._forget)
             self._comm = create_comm(target_name=_TARGET, data=self._told)
+            tap.keep(self._comm.comm_id)  # A page that does not know it closes it.
 
     def remove(self) -> None:
         """Hang up."""
         self._manager.unregister_target(_CONTROL, self._meet)
-        for page in self._pages:
-            self._tap.forget(page)
+        for page in list(self._pages):
+            self._forget(page)
         if self._comm is not None:
             self._comm.close()
             self._comm = None
@@ -197,12 +199,15 @@ class Bridge:
             self._comm.send(state)
 
     def _meet(self, comm: Any, message: Mapping[str, Any]) -> None:
-        """Take a page's own comm, on which nothing is ever sent."""
+        """Take a page's own comm, on which nothing is ever sent, where the tap takes nothing."""
         del message
-        self._pages.add(comm.comm_id)
-        self._tap.listen(comm.comm_id, self._hear)
+        self._greet(comm.comm_id)
         comm.on_msg(lambda message: self._hear(message["content"]["data"].get("content")))
         comm.on_close(lambda _: self._forget(comm.comm_id))
+
+    def _greet(self, page: str) -> None:
+        self._pages.add(page)
+        self._tap.listen(page, self._hear)
 
     def _forget(self, page: str) -> None:
         self._pages.discard(page)

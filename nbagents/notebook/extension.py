@@ -18,6 +18,7 @@ from nbagents.notebook.forms.human import NotebookHuman
 from nbagents.notebook.forms.tap import Tap
 from nbagents.notebook.live import show_run
 from nbagents.notebook.magics import AgentMagics
+from nbagents.notebook.place import Clearing
 from nbagents.notebook.rewrite import Rewriter
 from nbagents.notebook.session_cards import diff_bundle, session_bundle
 from nbagents.notebook.session_magics import SessionMagics
@@ -69,13 +70,14 @@ class Extension:
         if not shell.custom_exceptions:
             shell.set_custom_exc((asyncio.CancelledError,), _show_cancelled)
         kernel = getattr(shell, "kernel", None)
+        self._clearing = Clearing(shell) if kernel is not None else None
         self._tap = Tap(kernel) if kernel is not None else None
         self._bridge = self._lay_bridge(kernel)
         self._unseen = Unseen(shell, self._magics, self._bridge)
         look_on(self._unseen)
         if kernel is not None:
             shell.events.register("post_run_cell", self._save)
-        questions.meet(NotebookHuman(kernel, self._tap, self._asked))
+        questions.meet(NotebookHuman(kernel, self._tap, self._asked, self._has_panel))
 
     def remove(self) -> None:
         """Undo everything."""
@@ -88,6 +90,8 @@ class Extension:
             shell.events.unregister("post_run_cell", self._save)
             shell.events.unregister("post_run_cell", self._tell)
             self._bridge.remove()
+        if self._clearing is not None:
+            self._clearing.remove()
         if self._tap is not None:
             self._tap.remove()
         if self._wakeup is not None:
@@ -125,6 +129,9 @@ class Extension:
     def _asked(self, question: OpenQuestion) -> None:
         if self._bridge is not None:
             self._bridge.asked(question)
+
+    def _has_panel(self) -> bool:
+        return self._bridge is not None and self._bridge.is_heard
 
     def _tell(self, _result: object) -> None:
         """Tell the panel of agents and sessions that a cell has made."""

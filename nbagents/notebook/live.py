@@ -27,6 +27,7 @@ from nbagents.events import (
 from nbagents.notebook.document import document_of, placeholder
 from nbagents.notebook.html import draw_html
 from nbagents.notebook.pictures import LivePicture, picture_bundle
+from nbagents.notebook.place import Place, request_of
 from nbagents.notebook.text import draw_markdown, draw_plain, header
 from nbagents.notebook.values import pretty
 from nbagents.notebook.view import RunView
@@ -123,7 +124,7 @@ class NotebookCanvas:
         self._mime = mime
         self._view: RunView | None = None
         self._run: Run[Any] | None = None
-        self._handle: Any = None
+        self._place: Place | None = None
         self._picture: LivePicture | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._ticks = False
@@ -137,14 +138,16 @@ class NotebookCanvas:
         """Characters of the messages that have come whole; nobody streams what is past."""
 
     def start(self, view: RunView) -> None:
-        """Make the display handles; whatever comes later is an update of them."""
+        """Take the places; whatever comes later is an update of them."""
         self._view = view
         if view.topology is not None:
             self._picture = LivePicture(view, view.topology, live=self._mime == "text/html")
-        self._handle = display({"text/plain": ""}, raw=True, display_id=True)
+        self._place = Place({"text/plain": ""})
 
     def touch(self, event: Event) -> None:
         """Draw at once if the last frame is old enough, else when it is."""
+        if self._place is None or not self._place.is_live:
+            return
         if isinstance(event, (TextDelta, ThinkingDelta)):
             self._shown += len(event.text)
         else:
@@ -172,27 +175,30 @@ class NotebookCanvas:
             self._timer.cancel()
             self._timer = None
         self._run = run
-        view = self._view
-        if view is not None and view.root is not None:
-            self._draw_whole()
-        else:
-            self._handle.update({"text/plain": "", "text/html": ""}, raw=True)
-        if self._picture is not None and view is not None:
+        view, place = self._view, self._place
+        assert view is not None
+        assert place is not None
+        stands = place.stands
+        if view.root is None:
+            place.update({"text/plain": "", "text/html": ""})
+        elif stands:
+            place.end(saved(view, run))
+        if self._picture is not None:
             had_picture = view.picture is not None
             await self._picture.finish()
             if view.picture is not None and not had_picture:  # A large one was still laid out.
-                self._draw_whole()
+                self.draw_again()
+        if view.root is not None and not stands:  # After the picture, as in other cells.
+            place.end(saved(view, run))
 
     def draw_again(self) -> None:
         """Draw everything once more, in every form."""
-        self._draw_whole()
-        if self._picture is not None:
-            self._picture.draw_again()
-
-    def _draw_whole(self) -> None:
         assert self._view is not None
         assert self._run is not None
-        self._handle.update(saved(self._view, self._run), raw=True)
+        assert self._place is not None
+        self._place.update(saved(self._view, self._run))
+        if self._picture is not None:
+            self._picture.draw_again()
 
     def _frame(self) -> str:
         assert self._view is not None
@@ -203,6 +209,7 @@ class NotebookCanvas:
     def _draw(self) -> None:
         """Draw a frame, unless it would cost too much; then wait for a pause in the stream."""
         assert self._view is not None
+        assert self._place is not None
         self._ticks = False
         loop = asyncio.get_running_loop()
         now = time.monotonic()
@@ -218,7 +225,7 @@ class NotebookCanvas:
             shown: dict[str, Any] = {self._mime: frame}
             if self._mime == "text/html" and self._view.root is not None:
                 shown[RUN_MIME] = placeholder(self._view.root.run_id)
-            self._handle.update(shown, raw=True)
+            self._place.show(shown)
             self._sent += size
             self._last_frame, self._drawn_at = frame, now
         root = self._view.root
@@ -301,11 +308,9 @@ def canvas_for(shell: InteractiveShell, *, quiet: bool) -> Canvas:
     """Choose how a run is drawn in this shell."""
     if quiet:
         return QuietCanvas()
-    kernel = getattr(shell, "kernel", None)
-    if kernel is None:
+    if getattr(shell, "kernel", None) is None:
         return TerminalCanvas()
-    request = kernel.get_parent("shell") if hasattr(kernel, "get_parent") else {}
-    watched = (request or {}).get("content", {}).get("allow_stdin", True)
+    watched = request_of(shell).get("content", {}).get("allow_stdin", True)
     return NotebookCanvas("text/html" if watched else "text/plain")
 
 
@@ -328,7 +333,9 @@ async def watch(
                     canvas.touch(shown)
     finally:
         for event in stream.rest():
-            view.apply(event)
+            shown = view.apply(event)
+            for canvas in canvases:
+                canvas.touch(shown)
         view.ending = how_to_go_on(stream.run)
         for canvas in canvases:
             await canvas.finish(stream.run)

@@ -6,11 +6,10 @@ import asyncio
 import logging
 from typing import Any
 
-from IPython.display import display
-
 from nbagents._portal import in_thread
 from nbagents.events import is_durable
 from nbagents.notebook.document import picture_stub
+from nbagents.notebook.place import Place
 from nbagents.notebook.view import RunView
 from nbagents.notebook.wire import PICTURE_MIME
 from nbagents.topology import LayoutUnavailable, Picture, Topology
@@ -65,8 +64,8 @@ class LivePicture:
         """Take the place in the output, in the cell that calls."""
         self._view = view
         self._topology = topology
-        self._live = live
-        self._handle: Any = display({"text/plain": ""}, raw=True, display_id=True)
+        self._place = Place({"text/plain": ""})
+        self._live = live and self._place.is_live
         self._layout = asyncio.create_task(in_thread(lambda: Picture(topology)))
         self._layout.add_done_callback(lambda _: self._soon())
         self._timer: asyncio.TimerHandle | None = None
@@ -93,11 +92,11 @@ class LivePicture:
             _log.exception("The picture could not be laid out")
         finally:
             self._last = _bundle(self._view, self._topology, picture, self._view.now)
-            self.draw_again()
+            self._place.end(self._last)
 
     def draw_again(self) -> None:
         """Draw what was drawn last once more."""
-        self._handle.update(self._last, raw=True)
+        self._place.update(self._last)
 
     def _soon(self) -> None:
         if self._live and self._timer is None and self._layout.done():
@@ -113,7 +112,7 @@ class LivePicture:
         self._view.picture = self._view.picture or clean(picture.svg())
         frame = _image(self._view, self._topology, picture, self._view.now)
         if frame != self._frame:
-            self._handle.update({"text/html": frame, **_stub(self._view)}, raw=True)
+            self._place.show({"text/html": frame, **_stub(self._view)})
             self._frame = frame
             wait = max(_SECONDS, len(frame) / _BYTES_PER_SECOND)
             self._earliest = asyncio.get_running_loop().time() + wait

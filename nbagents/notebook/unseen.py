@@ -21,6 +21,7 @@ from nbagents.notebook.document import document_of
 from nbagents.notebook.html import draw_html, usage_facts
 from nbagents.notebook.live import how_to_go_on
 from nbagents.notebook.magics import AgentMagics
+from nbagents.notebook.place import is_captured, request_of
 from nbagents.notebook.safe_markdown import NO_MATH
 from nbagents.notebook.text import header
 from nbagents.notebook.view import RunView
@@ -55,7 +56,7 @@ class Unseen:
         """Take a run, unless a cell draws it."""
         if held.ctx.record.watcher in self._magics.followed:
             return
-        glimpse = Glimpse(held, _request(self._shell))
+        glimpse = Glimpse(held, request_of(self._shell))
         self._begun[held.ctx.run_id] = glimpse
         if self._bridge is not None:
             self._bridge.begin(held.ctx.run_id, glimpse)
@@ -67,8 +68,11 @@ class Unseen:
             return
         if run.events:
             self._magics.remember(run)
-            if hasattr(self._shell, "kernel"):
+            if glimpse.is_of_cell and hasattr(self._shell, "kernel"):
                 self._ended.append(run)
+            elif is_captured(self._shell):
+                # Elsewhere a page shows nothing that a callback displays, and other cells must not.
+                display(_folded(run), raw=True)
             if self._bridge is not None:
                 self._bridge.end(run, glimpse.cell)
         elif self._bridge is not None:
@@ -98,6 +102,8 @@ class Glimpse:
 
     def __init__(self, held: Held[Any], request: dict[str, Any]) -> None:
         self.cell: str | None = request.get("metadata", {}).get("cellId")
+        self.is_of_cell = request.get("header", {}).get("msg_type", "") in {"", "execute_request"}
+        """False when a callback has begun it, of a button for example."""
         self._held = held
 
     @property
@@ -171,9 +177,3 @@ def _folded(run: Run[Any]) -> dict[str, Any]:
         "text/plain": f"[{line}]",
         RUN_MIME: document_of(run.events, ending=view.ending, folded=True),
     }
-
-
-def _request(shell: InteractiveShell) -> dict[str, Any]:
-    """Return the message on whose behalf this code runs."""
-    kernel = getattr(shell, "kernel", None)
-    return (kernel.get_parent("shell") if kernel is not None else None) or {}

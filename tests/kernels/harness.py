@@ -186,15 +186,31 @@ class Kernel:
         """Is there a cell that has not come to its end?"""
         return any(not cell.done for cell in self._cells.values())
 
-    def begin(self, code: str, *, allow_stdin: bool = False) -> Execution:
-        """Send a cell and return at once. Cells sent behind a running one wait in its queue."""
+    def begin(self, code: str, *, allow_stdin: bool = False, console: bool = False) -> Execution:
+        """Send a cell and return at once. Cells sent behind a running one wait in its queue.
+
+        It is the line of a `console`, or else the cell of a notebook.
+        """
         cell = Execution(self, code)
-        self._cells[self._client.execute(code, allow_stdin=allow_stdin)] = cell
+        content: dict[str, Any] = {
+            "code": code,
+            "silent": False,
+            "store_history": True,
+            "user_expressions": {},
+            "allow_stdin": allow_stdin,
+            "stop_on_error": True,
+        }
+        named = {} if console else {"cellId": f"cell-{len(self._cells)}"}
+        message = self._client.session.msg("execute_request", content, metadata=named)
+        self._client.shell_channel.send(message)
+        self._cells[message["header"]["msg_id"]] = cell
         return cell
 
-    def execute(self, code: str, *, allow_stdin: bool = False, timeout: float = 30) -> Execution:
+    def execute(
+        self, code: str, *, allow_stdin: bool = False, console: bool = False, timeout: float = 30
+    ) -> Execution:
         """Run a cell to its end."""
-        return self.begin(code, allow_stdin=allow_stdin).result(timeout)
+        return self.begin(code, allow_stdin=allow_stdin, console=console).result(timeout)
 
     def run_all(self, *codes: str) -> list[Execution]:
         """Send several cells at once, as "Run All" does, and return at once."""

@@ -128,6 +128,42 @@ def test_a_run_is_stopped_from_the_panel(page: Page, code: str):
     page.wait_for(lambda: page.state["runs"][0]["status"] == "cancelled")
 
 
+@pytest.mark.parametrize("code", ["%ask slow hi", "for _ in [1]:\n    %ask slow hi"])
+def test_pages_come_and_go_in_any_order(page: Page, code: str):
+    kernel = page.kernel
+    other = Page(kernel)
+    other.wait_for(lambda: other.state["agents"])
+    kernel.send("comm_close", comm_id=page.name, data={})
+    kernel.send("comm_close", comm_id=page.line, data={})  # By a front end that does not know it.
+    kernel.execute("import gc; gc.collect()")
+    cell = kernel.begin(code, allow_stdin=True)
+    other.wait_for(lambda: any("two" in str(told) for told in other.heard))
+    late = Page(kernel)  # It is heard while the cell runs.
+    late.send(type="stop", run_id=late.state["runs"][0]["run_id"])
+    assert cell.result().error == "Cancelled: Stopped by you"
+    closed = {comm["comm_id"] for comm in kernel.comms if set(comm) == {"comm_id", "data"}}
+    names = {page.name, other.name, late.name, page.line}
+    closes = [comm for comm in kernel.comms if comm["comm_id"] in names and comm["data"] == {}]
+    assert closed
+    assert closes == []
+    code = f"from comm import get_comm_manager; print({page.line!r} in get_comm_manager().comms)"
+    assert kernel.execute(code).text == "True\n"
+
+
+@pytest.mark.parametrize("stop", ["panel", "kernel"])
+def test_whoever_shows_a_run_is_told_that_it_was_stopped(page: Page, stop: str):
+    cell = page.kernel.begin("%ask slow hi", allow_stdin=True)
+    page.wait_for(lambda: any("two" in str(told) for told in page.heard))
+    if stop == "panel":
+        page.send(type="stop", run_id=page.state["runs"][0]["run_id"])
+    else:
+        page.kernel.interrupt()
+    cell.result()
+    page.wait_for(lambda: page.state["runs"][0]["status"] == "cancelled")
+    told = [event["type"] for heard in page.heard for event in heard.get("events", ())]
+    assert told[-1] == "run_cancelled"
+
+
 def test_a_page_that_comes_later_is_told_all_so_far(page: Page):
     cell = page.kernel.begin("%ask slow hi", allow_stdin=True)
     page.wait_for(lambda: page.state["runs"])

@@ -9,13 +9,14 @@ import sys
 from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import Any
 
-from IPython.display import display
+from IPython.core.getipython import get_ipython
 
 from nbagents.notebook.cards import OF_THE_MOMENT
 from nbagents.notebook.forms.fields import Field, fields_of
 from nbagents.notebook.forms.frozen import Ending, draw
 from nbagents.notebook.forms.stdin import answer_by_lines, ask_kernel, ask_terminal
 from nbagents.notebook.forms.tap import Tap
+from nbagents.notebook.place import Place, is_console, request_of
 from nbagents.questions import OpenQuestion
 
 __all__ = ["NotebookHuman"]
@@ -26,14 +27,22 @@ _log = logging.getLogger(__name__)
 class NotebookHuman:
     """Brings questions before whoever looks at the cell that asks."""
 
-    def __init__(self, kernel: Any, tap: Tap | None, told: Callable[[OpenQuestion], None]) -> None:
+    def __init__(
+        self,
+        kernel: Any,
+        tap: Tap | None,
+        told: Callable[[OpenQuestion], None],
+        has_panel: Callable[[], bool],
+    ) -> None:
         """Ask on a kernel's page, or in the terminal where there is none.
 
-        `told` hears of each question too, when it is asked and when it is over.
+        `told` hears of each question too, when it is asked and when it is over; `has_panel` tells
+        whether a page lists questions beside the notebook.
         """
         self._kernel = kernel
         self._tap = tap
         self._told = told
+        self._has_panel = has_panel
 
     async def attend(self, question: OpenQuestion) -> None:
         """Show the question until it is over, the person puts it off, or nobody can be asked."""
@@ -49,8 +58,7 @@ class NotebookHuman:
 
     def _is_watched(self) -> bool:
         """Tell whether somebody can answer: nbclient and papermill say that nobody can."""
-        request = self._kernel.get_parent("shell") or {}
-        return request.get("content", {}).get("allow_stdin", True)
+        return request_of(get_ipython()).get("content", {}).get("allow_stdin", True)
 
     async def _in_cell(self, question: OpenQuestion, fields: Sequence[Field]) -> None:
         """Ask, and leave in the output of the cell what has become of the question."""
@@ -60,7 +68,7 @@ class NotebookHuman:
         ending: Ending = "stopped"
         try:
             with _not_in_the_way():
-                form = self._form(question, fields)
+                form = None if place.is_console else self._form(question, fields)
             ending = await self._ask(place, form)
         finally:
             if answered.done() and not answered.cancelled() and answered.exception() is None:
@@ -89,7 +97,12 @@ class NotebookHuman:
                 if outcome is not None:
                     return outcome
                 form.end()
-                place.show("open")
+            place.show("open")
+        if not place.is_of_cell:  # A callback has no prompt: a page shows that of a cell alone.
+            if not self._has_panel():
+                return "later"
+            await place.question.answered()
+            return "answered"
         with _not_in_the_way(), contextlib.suppress(EOFError):
             await answer_by_lines(place.question, place.fields, ask_kernel(self._kernel))
             return "answered"
@@ -97,22 +110,23 @@ class NotebookHuman:
 
 
 class _Place:
-    """One output of the cell that asks, made there and then only updated."""
+    """How the question stands, where the code that asks shows things."""
 
     def __init__(self, question: OpenQuestion, fields: Sequence[Field]) -> None:
         self.question = question
         self.fields = fields
-        self._handle: Any = None
+        self.is_console = is_console(get_ipython())
+        request = request_of(get_ipython()).get("header", {})
+        self.is_of_cell = request.get("msg_type", "execute_request") == "execute_request"
+        self._place: Place | None = None
         with _not_in_the_way():
-            self._handle = display(
-                draw(question, fields, "open"), raw=True, display_id=True, metadata=OF_THE_MOMENT
-            )
+            self._place = Place(draw(question, fields, "open"), OF_THE_MOMENT)
 
     def show(self, ending: Ending, view: Mapping[str, Any] | None = None) -> None:
         """Draw how the question stands, with the live view beside it."""
-        if self._handle is not None:
-            shown = {**draw(self.question, self.fields, ending), **(view or {})}
-            self._handle.update(shown, raw=True, metadata=OF_THE_MOMENT)
+        # What was typed into a console stands there already.
+        if self._place is not None and (ending == "open" or not self.is_console):
+            self._place.end({**draw(self.question, self.fields, ending), **(view or {})})
 
 
 async def _in_terminal(question: OpenQuestion, fields: Sequence[Field]) -> None:

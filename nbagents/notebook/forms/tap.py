@@ -20,6 +20,8 @@ __all__ = ["Tap"]
 _PUMP_SECONDS = 0.1
 
 Handler = Callable[[Any], None]
+Door = tuple[Callable[[str], None], Callable[[str], None]]
+"""What is called, with the id of a comm, when a page opens it and when it closes it."""
 
 
 class Tap:
@@ -33,6 +35,8 @@ class Tap:
         self._kernel = kernel
         self._stream: Any = getattr(kernel, "shell_stream", None)
         self._handlers: dict[str, Handler] = {}
+        self._doors: dict[str, Door] = {}
+        self._kept: dict[str, Callable[[str], None]] = {}
         self._next: Callable[[Any], Any] | None = None
         # The stream is read in another thread, so it is only told whom to call.
         callback = getattr(self._stream, "_recv_callback", None)
@@ -63,44 +67,75 @@ class Tap:
         """Call `handler`, in the thread that reads the channel, with what a form sends."""
         self._handlers[comm_id] = handler
 
+    def admit(
+        self, target: str, opened: Callable[[str], None], closed: Callable[[str], None]
+    ) -> None:
+        """Take the comms that pages open to this target, in place of the kernel.
+
+        It would hear of one only once a cell that runs has ended.
+        """
+        self._doors[target] = opened, closed
+
+    def keep(self, comm_id: str) -> None:
+        """Let no page close this comm, which others listen to."""
+        self._kept[comm_id] = lambda _: None
+
     def forget(self, comm_id: str) -> None:
-        """Take nothing for this form any more."""
+        """Take nothing for this comm any more."""
         self._handlers.pop(comm_id, None)
+        self._kept.pop(comm_id, None)
 
     def remove(self) -> None:
         """Give the channel back."""
         if self._next is not None and self._stream._recv_callback == self._on_message:  # noqa: SLF001
             self._stream._recv_callback = self._next  # noqa: SLF001
-        self._handlers.clear()
+        for taken in (self._handlers, self._doors, self._kept):
+            taken.clear()
 
     def _on_message(self, frames: Sequence[Any]) -> Any:
-        if self._handlers and self._take(frames):
+        if (self._handlers or self._doors) and self._take(frames):
             return None
         assert self._next is not None
         return self._next(frames)
 
     def _take(self, frames: Sequence[Any]) -> bool:
-        """Handle the message if it is for a form of ours."""
+        """Handle the message if it is for a comm of ours."""
         session = self._kernel.session
         try:
             _, parts = session.feed_identities(frames, copy=False)
             # Without its content a message is only looked at, and can be read again.
             message = session.deserialize(parts, content=False, copy=False)
-            if message["header"]["msg_type"] != "comm_msg":
+            kind = message["header"]["msg_type"]
+            if not kind.startswith("comm_"):
                 return False
             content = session.unpack(message["content"])
-            handler = self._handlers.get(content["comm_id"])
-            if handler is None or content["data"].get("method") != "custom":
+            act = self._act_on(kind, content)
+            if act is None:
                 return False
         except Exception:  # noqa: BLE001 - whatever it is, the kernel knows better what to do
             return False
         self._say("busy", message)
         try:
             with contextlib.suppress(RuntimeError):  # The loop that waits has ended.
-                handler(content["data"]["content"])
+                act()
         finally:
             self._say("idle", message)
         return True
+
+    def _act_on(self, kind: str, content: Any) -> Callable[[], None] | None:
+        """Find what is to be done; None leaves the message to the kernel."""
+        comm_id = content["comm_id"]
+        if kind == "comm_open" and (door := self._doors.get(content["target_name"])):
+            opened, closed = door
+            self._kept[comm_id] = closed
+            return lambda: opened(comm_id)
+        if kind == "comm_close" and (closed := self._kept.get(comm_id)):
+            return lambda: closed(comm_id)
+        if kind == "comm_msg" and (handler := self._handlers.get(comm_id)):
+            data = content["data"]
+            if data.get("method") == "custom":
+                return lambda: handler(data["content"])
+        return None
 
     def _say(self, state: str, parent: Any) -> None:
         """Tell the page that its message is dealt with; it waits for that before it sends more."""
