@@ -68,8 +68,10 @@ export class Healer {
         }
       }
     }
-    if (!isShown) {
-      own?.add(output); // What the cell showed was cleared while it ran.
+    if (!isShown && own) {
+      // What the cell showed was cleared while it ran, or it was moved before there was anything.
+      const at = emptyOf(own);
+      at < 0 ? own.add(output) : own.set(at, output);
     }
   }
 }
@@ -115,6 +117,17 @@ function documentOf(data: Data): RunDocument | undefined {
 function isLast(data: Data): boolean {
   const run = documentOf(data);
   return run ? !run.live : PICTURE_MIME in data && SOURCE_MIME in data;
+}
+
+/** Find the output that was made for a run and never drawn. */
+function emptyOf(outputs: Outputs): number {
+  for (let at = 0; at < outputs.length; at += 1) {
+    const data = outputs.get(at).data as Data;
+    if (Object.keys(data).join() === 'text/plain' && !String(data['text/plain'])) {
+      return at;
+    }
+  }
+  return -1;
 }
 
 /** Say which run an output shows, or the picture of which. */

@@ -90,6 +90,14 @@ test('a cell that was cleared while it ran gets the end as an output of its own,
   expect(other.now()).toEqual([{ 'text/plain': 'other' }]);
 });
 
+test('a cell that was moved before its run was drawn shows the end in its place', () => {
+  const cell = cellOf({ 'text/plain': [] }, { 'text/plain': 'printed' });
+  cell.shown.request = 'm1';
+  new Healer(() => [cell.shown]).hear(update(run(false, 'end')));
+  vi.runAllTimers();
+  expect(cell.now()).toEqual([run(false, 'end'), { 'text/plain': 'printed' }]);
+});
+
 test('of pages that share a document one writes, and another only where that one is gone', () => {
   const cell = cellOf(run(true));
   const first = new Healer(() => [cell.shown]);
