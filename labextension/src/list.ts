@@ -1,10 +1,13 @@
 /** The list: rows in a tree that can be walked by keyboard; of many rows only those in sight exist. */
+import { become } from './become';
 import { draw, element, signature } from './draw';
+import type { Typeset } from './math';
 import type { Row } from './rows';
 
 const MOST_AT_ONCE = 300;
 const MARGIN = 600;
 const GUESS = 26;
+const NEW_FORMULA = '.nba-formula:not([data-drawn])';
 
 interface Drawn {
   element: HTMLElement;
@@ -59,7 +62,10 @@ export class List {
   private flashing = '';
   private now = 0;
 
-  constructor(private readonly toggle: (row: Row) => void) {
+  constructor(
+    private readonly toggle: (row: Row) => void,
+    private readonly typeset: Typeset
+  ) {
     this.node.setAttribute('role', 'tree');
     this.node.setAttribute('aria-label', 'What happened');
     this.node.append(this.above, this.below);
@@ -187,7 +193,13 @@ export class List {
     }
     if (drawn.signature !== signed || !drawn.inside.hasChildNodes()) {
       drawn.signature = signed;
-      drawn.inside.replaceChildren(draw(row, this.now));
+      const inside = document.createDocumentFragment();
+      inside.append(draw(row, this.now));
+      become(drawn.inside, inside);
+      for (const formula of drawn.inside.querySelectorAll<HTMLElement>(NEW_FORMULA)) {
+        formula.dataset.drawn = '';
+        this.typeset(formula);
+      }
     }
     return made;
   }

@@ -5,6 +5,7 @@ import { Widget } from '@lumino/widgets';
 import { block, element } from './draw';
 import { type Listener, refresh, subscribe } from './hub';
 import { documentsOf } from './documents';
+import type { Typeset } from './math';
 import { Pile } from './pile';
 import { Viewer } from './viewer';
 import type { RunDocument } from './wire';
@@ -13,7 +14,8 @@ export const RUN_MIME = 'application/vnd.nbagents.run+json';
 export const PICTURE_MIME = 'application/vnd.nbagents.picture+json';
 
 class RunRenderer extends Widget implements IRenderMime.IRenderer, Listener {
-  private readonly viewer = new Viewer();
+  private readonly typeset: Typeset;
+  private readonly viewer: Viewer;
   private pile: Pile | undefined;
   /** What is shown of a run under way while no kernel tells of it. */
   private readonly still = element('div', 'jp-RenderedHTMLCommon');
@@ -22,6 +24,8 @@ class RunRenderer extends Widget implements IRenderMime.IRenderer, Listener {
 
   constructor(private readonly options: IRenderMime.IRendererOptions) {
     super();
+    this.typeset = formula => options.latexTypesetter?.typeset(formula);
+    this.viewer = new Viewer(this.typeset);
     this.addClass('nba-output');
     this.node.append(this.still, this.viewer.node);
     this.viewer.node.hidden = true;
@@ -50,7 +54,7 @@ class RunRenderer extends Widget implements IRenderMime.IRenderer, Listener {
   document(document: RunDocument): void {
     this.pile?.node.remove();
     this.pile?.dispose();
-    this.pile = documentsOf(document).length > 1 ? new Pile(document) : undefined;
+    this.pile = documentsOf(document).length > 1 ? new Pile(document, this.typeset) : undefined;
     if (this.pile) {
       this.node.append(this.pile.node);
       this.viewer.node.hidden = this.still.hidden = true;

@@ -1,6 +1,7 @@
 /** Several runs of a cell that nobody asked to see: one line, and in it a line for each. */
 import { documentsOf } from './documents';
 import { element } from './draw';
+import type { Typeset } from './math';
 import { Viewer } from './viewer';
 import type { RunDocument } from './wire';
 
@@ -8,7 +9,10 @@ export class Pile {
   readonly node = element('div', 'nba-viewer nba-pile');
   private readonly viewers: Viewer[] = [];
 
-  constructor(document: RunDocument) {
+  constructor(
+    document: RunDocument,
+    private readonly typeset: Typeset
+  ) {
     const heading = String(document.heading ?? '');
     const crease = element('button', 'nba-button nba-crease');
     const runs = element('div', 'nba-piled');
@@ -37,7 +41,7 @@ export class Pile {
 
   private fill(runs: HTMLElement, document: RunDocument): void {
     for (const each of documentsOf(document)) {
-      const viewer = new Viewer();
+      const viewer = new Viewer(this.typeset);
       viewer.setDocument({ ...each, folded: true });
       this.viewers.push(viewer);
       runs.append(viewer.node);

@@ -3,6 +3,7 @@ import { element, sign } from './draw';
 import { Fold } from './fold';
 import { type AnyEvent, byTurns, type Item, type RunNode } from './tree';
 import { List } from './list';
+import type { Typeset } from './math';
 import { Picture } from './picture';
 import { type Row, rowsOf, type Show } from './rows';
 import { problemOf, sound } from './sound';
@@ -36,7 +37,7 @@ export class Viewer {
   private readonly slider = element('input', 'nba-slider');
   private readonly place = element('span', 'nba-quiet');
   private readonly ending = element('p', 'nba-how');
-  private readonly list = new List(row => this.toggle(row));
+  private readonly list: List;
   private readonly picture = new Picture(path => this.goTo(path));
   private readonly timeline = new Timeline(key => this.reveal(key));
   private readonly opened = new Map<string, boolean>();
@@ -53,7 +54,9 @@ export class Viewer {
   private clock: ReturnType<typeof setInterval> | undefined;
   private player: ReturnType<typeof setInterval> | undefined;
 
-  constructor() {
+  /** `typeset` draws the formulas in what is shown. */
+  constructor(typeset: Typeset) {
+    this.list = new List(row => this.toggle(row), typeset);
     this.node.setAttribute('role', 'group');
     this.ending.setAttribute('role', 'status');
     this.problem.setAttribute('role', 'note');

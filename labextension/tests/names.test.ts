@@ -13,7 +13,7 @@ import { press } from './press';
 const NAMES = ['__proto__', 'constructor', 'toString', 'hasOwnProperty', 'valueOf'];
 
 async function shown(story: Story): Promise<string> {
-  const viewer = new Viewer();
+  const viewer = new Viewer(() => undefined);
   viewer.setDocument({ run_id: 'r', version: 1, live: false, events: story.events } as RunDocument);
   await new Promise(requestAnimationFrame);
   return viewer.node.textContent ?? '';

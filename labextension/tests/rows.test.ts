@@ -190,10 +190,13 @@ test('of many rows those between two heights are found', () => {
 /** A list in the page, whose tools open and close. */
 function listed(root = story().root) {
   const opened = new Map<string, boolean>();
-  const list = new List(row => {
-    opened.set(row.key, !row.open);
-    list.show(rowsOf(root, { ...ALL, opened }), 0);
-  });
+  const list = new List(
+    row => {
+      opened.set(row.key, !row.open);
+      list.show(rowsOf(root, { ...ALL, opened }), 0);
+    },
+    () => undefined
+  );
   document.body.replaceChildren(list.node);
   list.show(rowsOf(root, ALL), 0);
   const rows = () => [...list.node.querySelectorAll<HTMLElement>('[role=treeitem]')];

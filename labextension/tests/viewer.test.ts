@@ -9,7 +9,7 @@ let viewer: Viewer;
 
 beforeEach(() => {
   vi.useFakeTimers();
-  viewer = new Viewer();
+  viewer = new Viewer(() => undefined);
   document.body.replaceChildren(viewer.node);
 });
 

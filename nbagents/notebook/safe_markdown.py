@@ -10,9 +10,13 @@ from typing import Any
 
 from markdown_it import MarkdownIt
 from markdown_it.renderer import RendererHTML
+from markdown_it.rules_core import StateCore
+from markdown_it.rules_inline import StateInline
 from markdown_it.token import Token
 from markdown_it.utils import OptionsDict
 
+from nbagents.notebook.coloring import colored
+from nbagents.notebook.formulas import is_drawable, with_formulas
 from nbagents.untrusted import clean, fence
 
 __all__ = ["NO_MATH", "code_block", "literal", "to_html", "to_safe_markdown"]
@@ -33,7 +37,7 @@ _ADDRESS = r"(?P<address>(?<=[\w.+-])@(?=[\w-])|(?i:(?<=\bftp)):(?=//))"
 _MARKDOWN = re.compile(
     r"(?<![`\\])(?P<ticks>``?)(?!`)(?P<code>.+?)(?<!`)(?P=ticks)(?!`)"
     rf"|{_MATH}|{_ADDRESS}"
-    r"|(?P<kept>\\(?:[*_#+.!~>|-]|(?=\n)))"
+    r"|(?P<kept>\\(?:[*_#+.!~>|-]|(?=\n))|<br ?/?>|<(?P<raised>su[bp])>[\w +,.()-]{1,50}</(?P=raised)>)"
     r"|(?P<special>[<`\\]|~{3,}|&(?=\#|\w+;))"
     r"|(?P<bracket>\[)",
     re.DOTALL,
@@ -55,7 +59,14 @@ _BLOCK = (
     "overflow-x:auto;padding:8px 10px;margin:6px 0;border-radius:4px;white-space:pre;"
     "background:rgba(127,127,127,.12);font-size:.92em;line-height:1.4"
 )
-_CELL = "padding:3px 10px;border:1px solid rgba(127,127,127,.35);text-align:left"
+_CELL = "padding:3px 10px;border:1px solid rgba(127,127,127,.35);text-align:start"
+_FORMULA = "mathjax_process tex2jax_process"
+"""Classes that let MathJax into an element again, where the page has it."""
+_BREAK = re.compile(r"<br ?/?>", re.IGNORECASE)
+_RAISED = re.compile(r"<(su[bp])>([^<>\n]{1,200})</\1>", re.IGNORECASE)
+_BARE = re.compile(r"://[^\s<>\"'`|\\^{}\x00-\x1f]+")
+_SCHEME = re.compile(r"(?<![a-z0-9+.-])https?$", re.IGNORECASE)
+_DIRECTED = {"paragraph_open", "heading_open", "list_item_open", "blockquote_open"}
 
 
 class _Renderer(RendererHTML):
@@ -86,24 +97,88 @@ class _Renderer(RendererHTML):
         self, tokens: Sequence[Token], index: int, _options: OptionsDict, _env: dict[str, Any]
     ) -> str:
         """Write a block of code."""
-        return code_block(tokens[index].content)
+        token = tokens[index]
+        return code_block(token.content, token.info.split(maxsplit=1)[0] if token.info else "")
 
     code_block = fence
+
+    def formula(
+        self, tokens: Sequence[Token], index: int, _options: OptionsDict, _env: dict[str, Any]
+    ) -> str:
+        """Write a formula as it is, for the page to typeset; one that may not be drawn is code."""
+        token = tokens[index]
+        written = html.escape(token.content)
+        if not is_drawable(token.content):
+            return f"<code>{written}</code>"
+        place = "inline-block" if token.hidden else "block"
+        style = f"display:{place};max-width:100%;overflow:hidden"
+        return f'<span class="{_FORMULA}" style="{style}">{written}</span>'
 
 
 @functools.cache
 def _markdown() -> MarkdownIt:
     markdown = MarkdownIt(
         "commonmark", {"html": False, "linkify": False}, renderer_cls=_Renderer
-    ).enable("table")
+    ).enable(["table", "strikethrough"])
     markdown.validateLink = lambda url: bool(_HTTP.match(url.strip()))
+    with_formulas(markdown)
+    markdown.inline.ruler.before("html_inline", "tags", _tags)
+    markdown.inline.ruler.before("html_inline", "bare_link", _bare_link)
+    markdown.core.ruler.push("direction", _direct)
     return markdown
 
 
-def code_block(text: str) -> str:
-    """Write text as it is, in a box that scrolls."""
+def _tags(state: StateInline, silent: bool) -> bool:
+    """Read the only HTML that is: what Markdown has no sign for, and cannot carry anything."""
+    raised = _RAISED.match(state.src, state.pos)
+    found = raised or _BREAK.match(state.src, state.pos)
+    if found is None:
+        return False
+    if not silent and raised:
+        tag = raised[1].lower()
+        state.push("tag_open", tag, 1)
+        state.push("text", "", 0).content = raised[2]
+        state.push("tag_close", tag, -1)
+    elif not silent:
+        state.push("hardbreak", "br", 0)
+    state.pos = found.end()
+    return True
+
+
+def _bare_link(state: StateInline, silent: bool) -> bool:
+    """Make a link of an address that stands alone in the text."""
+    found = _BARE.match(state.src, state.pos, state.posMax)
+    scheme = _SCHEME.search(state.pending[-6:]) if found else None
+    if scheme is None or found is None or state.linkLevel > 0:
+        return False
+    rest = found[0].rstrip("?!.,:;*_~")
+    while rest.endswith(")") and rest.count("(") < rest.count(")"):
+        rest = rest[:-1].rstrip("?!.,:;*_~")
+    shown = scheme[0] + rest
+    href = state.md.normalizeLink(shown)
+    if len(rest) < len("://x") or not state.md.validateLink(href):
+        return False
+    if not silent:
+        state.pending = state.pending[: -len(scheme[0])]
+        state.push("link_open", "a", 1).attrs = {"href": href}
+        state.push("text", "", 0).content = shown
+        state.push("link_close", "a", -1)
+    state.pos += len(rest)
+    return True
+
+
+def _direct(state: StateCore) -> None:
+    """Give each block the direction of its first letter."""
+    for token in state.tokens:
+        if token.type in _DIRECTED or token.type in {"th_open", "td_open"}:
+            token.attrSet("dir", "auto")
+
+
+def code_block(text: str, language: str = "") -> str:
+    """Write text as it is, in a box that scrolls, and in colors if its language is known."""
     # Notebook pages paint `code` too, line by line.
-    code = f'<code style="background:none;padding:0">{html.escape(text.rstrip())}</code>'
+    code = colored(text.rstrip(), language)
+    code = f'<code style="background:none;padding:0">{code}</code>'
     return f'<pre style="{_BLOCK}">{code}</pre>'
 
 

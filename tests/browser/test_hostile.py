@@ -29,8 +29,12 @@ FOUND = """
   const active = 'script:not([type="application/vnd.nbagents.run+json"]), iframe, object, embed, ' +
     'form:not(.nbagents-form), base, link, meta, img[src]:not([src^="data:image/"]), video[poster], ' +
     '[srcset], [action], [formaction], [ping], [background], foreignObject, animate' +
-    (ours ? ', .mermaid, .jp-RenderedMermaid, mjx-container, .MathJax' : '');
+    (ours ? ', .mermaid, .jp-RenderedMermaid, mjx-container :is(a, [href], [style*=url])' : '');
   for (const node of root.querySelectorAll(active)) found.push(node.outerHTML.slice(0, 300));
+  for (const node of ours ? root.querySelectorAll('mjx-container, .MathJax, .MathJax_Preview') : []) {
+    // Only what was found to be a formula, and to keep to its place, is drawn.
+    if (!node.closest('.nba-formula, .mathjax_process')) found.push(node.outerHTML.slice(0, 300));
+  }
   for (const node of root.querySelectorAll('*')) {
     for (const { name } of node.attributes) {
       if (name.startsWith('on')) found.push(node.outerHTML.slice(0, 300));

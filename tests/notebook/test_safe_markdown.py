@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from html.parser import HTMLParser
 
@@ -40,7 +41,7 @@ HOSTILE = [
 ]
 ALLOWED = {
     "p", "a", "span", "strong", "em", "code", "pre", "ul", "ol", "li", "table", "thead", "tbody",
-    "tr", "th", "td", "h1", "h2", "h3", "blockquote", "hr", "br", "div", "del", "s",
+    "tr", "th", "td", "h1", "h2", "h3", "blockquote", "hr", "br", "div", "del", "s", "sub", "sup",
 }  # fmt: skip
 
 
@@ -73,6 +74,7 @@ def assert_harmless(html: str) -> None:
             "class",
             "id",
             "start",
+            "dir",
         }
         assert attributes.get("href", "https://").startswith(("https://", "http://", "#"))
         assert "mermaid" not in (attributes.get("class") or "").lower()
@@ -139,7 +141,7 @@ def test_a_megabyte_is_drawn_in_good_time_and_nothing_of_it_is_lost(unit: str):
     began = time.process_time()
     drawn, written = to_html(text), to_safe_markdown(text)
     assert time.process_time() - began < 6
-    assert drawn.startswith("<h1>")
+    assert drawn.startswith("<h1 ")
     assert "the end" in drawn
     assert written.startswith("# Title")
     assert "the end" in written
@@ -153,3 +155,94 @@ def test_a_long_answer_stays_markdown_as_far_as_it_goes():
     assert cut.count("<em>") + cut.count("*word*") == 3_800
     for html in read_by_all(to_safe_markdown(text * 2)):
         assert_harmless(html)
+
+
+def formulas(text: str) -> list[str]:
+    return re.findall(r'<span class="mathjax_process[^>]*>(.*?)</span>', to_html(text), re.DOTALL)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        (r"so \(a_1 + b_1\) and $x_i$.", [r"\(a_1 + b_1\)", "$x_i$"]),
+        (r"\[ \frac{a}{b} \]", [r"\[ \frac{a}{b} \]"]),
+        ("$$\n\\begin{pmatrix} 1 \\\\ 3 \\end{pmatrix}\n$$", None),
+        ("a\n\\[\n- b\n= c\n# d\n\\]\nz", ["\\[\n- b\n= c\n# d\n\\]"]),
+        ("\\begin{align}\na = b \\\\\n- c = d\n\\end{align}", None),
+        ("- so\n\n  $$\n  a *b* c\n  $$", ["$$\na *b* c\n$$"]),
+        ("| $a$ | $b_*c_*$ |\n|---|---|\n| \\(x\\) | 1 |", ["$a$", "$b_*c_*$", "\\(x\\)"]),
+        (r"**$2x$**, ($y$)-$z$, $\$5 + x$", ["$2x$", "$y$", "$z$", r"$\$5 + x$"]),
+    ],
+)
+def test_formulas_are_kept_to_the_letter(text: str, found: list[str] | None):
+    assert formulas(text) == (found or [text])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Price: $5 today, $10 tomorrow.",
+        "US$5–US$10, 5$ or 10$, $5k–$10k, ($15/$10 for children)",
+        "$HOME:$PATH and $HOME/$USER",
+        "from $5/month to over 10$ a year",
+        "`$x$` and `\\(x\\)`",
+        "\\(open and $open",
+        "$$ $$ $ $ \\(\\)",
+        "\\begin{unknown} x \\end{unknown} \\begin{align} x",
+        "C:\\new\\table \\alpha \\(open \\frac{a}{b}",
+    ],
+)
+def test_prices_and_backslashes_are_no_formulas(text: str):
+    html = to_html(text)
+    assert formulas(text) == []
+    assert re.sub("<[^>]*>", "", html).strip() == text.replace("`", "")
+
+
+@pytest.mark.parametrize(
+    "tex",
+    [
+        r"\href{https://evil.example}{bank}",
+        r"\class{jp-Dialog}{x}",
+        r"\def\x{\x}\x",
+        r"x\hspace{-9em}y",
+        r"a \\[-3em] b",
+        r"\llap{x} \kern-2em",
+        r"\!\!\!\!x",
+        "x" * 6000,
+    ],
+)
+def test_a_formula_that_links_or_covers_is_code(tex: str):
+    assert formulas(f"${tex}$ \\({tex}\\)") == []
+    assert f"<code>${tex}$</code>" in to_html(f"${tex}$ \\({tex}\\)")
+
+
+@pytest.mark.parametrize(
+    "part", ["\\(", "\\[", "$$\n", "$a ", "\\begin{align}", "https://", "<sub>"]
+)
+def test_much_that_could_begin_something_is_read_in_time(part: str):
+    begun = time.monotonic()
+    to_html(part * 5_000)
+    assert time.monotonic() - begun < 5
+
+
+def test_breaks_raised_words_strikethrough_and_bare_links_are_drawn():
+    text = "| a<br>b | H<sub>2</sub>O |\n|---|---|\n| ~~old~~ | https://example.org/a_(b). |"
+    html = to_html(text)
+    assert html.count("<br />") == 1
+    assert "H<sub>2</sub>O" in html
+    assert "<s>old</s>" in html
+    assert '<a href="https://example.org/a_(b)"' in html
+    assert "a<br>b" in to_safe_markdown(text)
+    assert "H<sub>2</sub>O" in to_safe_markdown(text)
+    assert "<sub" not in to_html("<sub>open <br class=x> <sub><b>x</b></sub>")
+
+
+def test_each_block_has_the_direction_of_its_first_letter():
+    assert to_html("שלום\n\n- مرحبا").count('dir="auto"') == 2
+
+
+def test_code_is_colored_by_its_language():
+    html = to_html('```python\ndef f():\n    return "<b>"\n```')
+    assert '#7ee787))">def</span>' in html
+    assert "&quot;&lt;b&gt;&quot;</span>" in html
+    assert "<span" not in to_html("```nolang\nx <y>\n```")

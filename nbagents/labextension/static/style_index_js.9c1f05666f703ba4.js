@@ -1,5 +1,5 @@
-"use strict";(self.rspackChunk_nbagents_labextension=self.rspackChunk_nbagents_labextension||[]).push([["style_index_js"],{"./node_modules/css-loader/dist/cjs.js!./style/index.css"(n,e,a){var o=a("./node_modules/css-loader/dist/runtime/noSourceMaps.js"),r=a.n(o),t=a("./node_modules/css-loader/dist/runtime/api.js"),i=a.n(t),s=a("./node_modules/css-loader/dist/cjs.js!./style/viewer.css"),b=a("./node_modules/css-loader/dist/cjs.js!./style/panel.css"),d=i()(r());d.i(s.A),d.i(b.A),d.push([n.id,`
-`,""]),a.d(e,{},{A:d})},"./node_modules/css-loader/dist/cjs.js!./style/panel.css"(n,e,a){var o=a("./node_modules/css-loader/dist/runtime/noSourceMaps.js"),r=a.n(o),t=a("./node_modules/css-loader/dist/runtime/api.js"),i=a.n(t),s=a("./node_modules/css-loader/dist/cjs.js!../nbagents/notebook/forms/form.css"),b=i()(r());b.i(s.A),b.push([n.id,`.nbagents-panel {
+"use strict";(self.rspackChunk_nbagents_labextension=self.rspackChunk_nbagents_labextension||[]).push([["style_index_js"],{"./node_modules/css-loader/dist/cjs.js!./style/index.css"(n,e,a){var o=a("./node_modules/css-loader/dist/runtime/noSourceMaps.js"),r=a.n(o),t=a("./node_modules/css-loader/dist/runtime/api.js"),i=a.n(t),s=a("./node_modules/css-loader/dist/cjs.js!./style/viewer.css"),b=a("./node_modules/css-loader/dist/cjs.js!./style/panel.css"),l=i()(r());l.i(s.A),l.i(b.A),l.push([n.id,`
+`,""]),a.d(e,{},{A:l})},"./node_modules/css-loader/dist/cjs.js!./style/panel.css"(n,e,a){var o=a("./node_modules/css-loader/dist/runtime/noSourceMaps.js"),r=a.n(o),t=a("./node_modules/css-loader/dist/runtime/api.js"),i=a.n(t),s=a("./node_modules/css-loader/dist/cjs.js!../nbagents/notebook/forms/form.css"),b=i()(r());b.i(s.A),b.push([n.id,`.nbagents-panel {
   --nb-warn: var(--jp-warn-color0, #e65100);
   --nb-muted: var(--jp-ui-font-color2, rgba(0, 0, 0, 0.6));
   overflow: auto;
@@ -305,6 +305,11 @@
   --nba-orange: var(--jp-warn-color0, light-dark(#e65100, #ffb74d));
   --nba-red: var(--jp-error-color1, light-dark(#d32f2f, #ef9a9a));
   --nba-code: var(--jp-code-font-family, ui-monospace, 'SF Mono', Menlo, Consolas, monospace);
+  --nba-link: var(--jp-content-link-color, light-dark(#0b57d0, #8ab4f8));
+  --nba-word: var(--jp-mirror-editor-keyword-color, light-dark(#1a7f37, #7ee787));
+  --nba-text: var(--jp-mirror-editor-string-color, light-dark(#b3261e, #ffab91));
+  --nba-number: var(--jp-mirror-editor-number-color, light-dark(#116329, #a5d6a7));
+  --nba-name: var(--jp-mirror-editor-def-color, light-dark(#0550ae, #79c0ff));
   --nba-edge: var(--nba-faint);
 
   color: var(--nba-ink);
@@ -314,7 +319,7 @@
   border-left: 3px solid var(--nba-edge);
   padding: 2px 0 2px 12px;
   margin: 2px 0;
-  overflow-wrap: anywhere;
+  overflow-wrap: break-word;
   container-type: inline-size;
 }
 
@@ -634,6 +639,9 @@
   max-height: 24em;
   overflow: auto;
   white-space: pre-wrap;
+  /* JupyterLab breaks the words of all output anywhere. */
+  word-break: normal;
+  overflow-wrap: break-word;
 }
 
 .nba-markdown > :first-child {
@@ -661,7 +669,47 @@
   background: none;
 }
 .nba-markdown a {
-  color: var(--nba-blue);
+  color: var(--nba-link);
+}
+.nba-markdown blockquote {
+  padding: 0 0 0 10px;
+  border-inline-start: 3px solid var(--nba-line);
+  color: var(--nba-faint);
+}
+
+/* What others write as a formula stays within its own box. */
+.nba-formula {
+  display: inline-block;
+  max-width: 100%;
+  overflow: auto hidden;
+  vertical-align: middle;
+  contain: paint;
+}
+.nba-formula.nba-display {
+  display: block;
+  max-height: 24em;
+  overflow: auto;
+  margin: 0.3em 0 0.5em;
+  text-align: center;
+}
+
+.nba-markdown .hljs-comment,
+.nba-markdown .hljs-quote,
+.nba-markdown .hljs-meta {
+  color: var(--nba-faint);
+  font-style: italic;
+}
+.nba-markdown :is(.hljs-keyword, .hljs-literal, .hljs-selector-tag, .hljs-name, .hljs-type) {
+  color: var(--nba-word);
+}
+.nba-markdown :is(.hljs-string, .hljs-regexp, .hljs-deletion) {
+  color: var(--nba-text);
+}
+.nba-markdown :is(.hljs-number, .hljs-attr, .hljs-attribute, .hljs-symbol, .hljs-addition) {
+  color: var(--nba-number);
+}
+.nba-markdown :is(.hljs-title, .hljs-section, .hljs-built_in, .hljs-variable) {
+  color: var(--nba-name);
 }
 .nba-markdown table {
   border-collapse: collapse;
@@ -1029,4 +1077,4 @@
 .nbagents-form .nb-quiet { margin-left: auto; border-color: transparent; background: none; color: var(--nb-muted); }
 .nbagents-form.nb-gone { border-left-color: var(--nb-line); }
 .nbagents-form.nb-gone .nb-sign, .nbagents-form.nb-gone .nb-dot { visibility: hidden; }
-`,""]),a.d(e,{},{A:i})},"./node_modules/css-loader/dist/runtime/api.js"(n){n.exports=function(n){var e=[];return e.toString=function(){return this.map(function(e){var a="",o=void 0!==e[5];return e[4]&&(a+="@supports (".concat(e[4],") {")),e[2]&&(a+="@media ".concat(e[2]," {")),o&&(a+="@layer".concat(e[5].length>0?" ".concat(e[5]):""," {")),a+=n(e),o&&(a+="}"),e[2]&&(a+="}"),e[4]&&(a+="}"),a}).join("")},e.i=function(n,a,o,r,t){"string"==typeof n&&(n=[[null,n,void 0]]);var i={};if(o)for(var s=0;s<this.length;s++){var b=this[s][0];null!=b&&(i[b]=!0)}for(var d=0;d<n.length;d++){var l=[].concat(n[d]);o&&i[l[0]]||(void 0!==t&&(void 0===l[5]||(l[1]="@layer".concat(l[5].length>0?" ".concat(l[5]):""," {").concat(l[1],"}")),l[5]=t),a&&(l[2]&&(l[1]="@media ".concat(l[2]," {").concat(l[1],"}")),l[2]=a),r&&(l[4]?(l[1]="@supports (".concat(l[4],") {").concat(l[1],"}"),l[4]=r):l[4]="".concat(r)),e.push(l))}},e}},"./node_modules/css-loader/dist/runtime/noSourceMaps.js"(n){n.exports=function(n){return n[1]}},"./style/index.css"(n,e,a){var o=a("./node_modules/style-loader/dist/runtime/injectStylesIntoStyleTag.js"),r=a.n(o),t=a("./node_modules/style-loader/dist/runtime/styleDomAPI.js"),i=a.n(t),s=a("./node_modules/style-loader/dist/runtime/insertBySelector.js"),b=a.n(s),d=a("./node_modules/style-loader/dist/runtime/setAttributesWithoutAttributes.js"),l=a.n(d),p=a("./node_modules/style-loader/dist/runtime/insertStyleElement.js"),c=a.n(p),g=a("./node_modules/style-loader/dist/runtime/styleTagTransform.js"),f=a.n(g),m=a("./node_modules/css-loader/dist/cjs.js!./style/index.css"),u={};u.styleTagTransform=f(),u.setAttributes=l(),u.insert=b().bind(null,"head"),u.domAPI=i(),u.insertStyleElement=c(),r()(m.A,u),m.A&&m.A.locals&&m.A.locals},"./node_modules/style-loader/dist/runtime/injectStylesIntoStyleTag.js"(n){var e=[];function a(n){for(var a=-1,o=0;o<e.length;o++)if(e[o].identifier===n){a=o;break}return a}function o(n,o){for(var r={},t=[],i=0;i<n.length;i++){var s=n[i],b=o.base?s[0]+o.base:s[0],d=r[b]||0,l="".concat(b," ").concat(d);r[b]=d+1;var p=a(l),c={css:s[1],media:s[2],sourceMap:s[3],supports:s[4],layer:s[5]};if(-1!==p)e[p].references++,e[p].updater(c);else{var g=function(n,e){var a=e.domAPI(e);return a.update(n),function(e){e?(e.css!==n.css||e.media!==n.media||e.sourceMap!==n.sourceMap||e.supports!==n.supports||e.layer!==n.layer)&&a.update(n=e):a.remove()}}(c,o);o.byIndex=i,e.splice(i,0,{identifier:l,updater:g,references:1})}t.push(l)}return t}n.exports=function(n,r){var t=o(n=n||[],r=r||{});return function(n){n=n||[];for(var i=0;i<t.length;i++){var s=a(t[i]);e[s].references--}for(var b=o(n,r),d=0;d<t.length;d++){var l=a(t[d]);0===e[l].references&&(e[l].updater(),e.splice(l,1))}t=b}}},"./node_modules/style-loader/dist/runtime/insertBySelector.js"(n){var e={};n.exports=function(n,a){var o=function(n){if(void 0===e[n]){var a=document.querySelector(n);if(window.HTMLIFrameElement&&a instanceof window.HTMLIFrameElement)try{a=a.contentDocument.head}catch(n){a=null}e[n]=a}return e[n]}(n);if(!o)throw Error("Couldn't find a style target. This probably means that the value for the 'insert' parameter is invalid.");o.appendChild(a)}},"./node_modules/style-loader/dist/runtime/insertStyleElement.js"(n){n.exports=function(n){var e=document.createElement("style");return n.setAttributes(e,n.attributes),n.insert(e,n.options),e}},"./node_modules/style-loader/dist/runtime/setAttributesWithoutAttributes.js"(n,e,a){n.exports=function(n){var e=a.nc;e&&n.setAttribute("nonce",e)}},"./node_modules/style-loader/dist/runtime/styleDomAPI.js"(n){n.exports=function(n){if("u"<typeof document)return{update:function(){},remove:function(){}};var e=n.insertStyleElement(n);return{update:function(a){var o,r,t;o="",a.supports&&(o+="@supports (".concat(a.supports,") {")),a.media&&(o+="@media ".concat(a.media," {")),(r=void 0!==a.layer)&&(o+="@layer".concat(a.layer.length>0?" ".concat(a.layer):""," {")),o+=a.css,r&&(o+="}"),a.media&&(o+="}"),a.supports&&(o+="}"),(t=a.sourceMap)&&"u">typeof btoa&&(o+="\n/*# sourceMappingURL=data:application/json;base64,".concat(btoa(unescape(encodeURIComponent(JSON.stringify(t))))," */")),n.styleTagTransform(o,e,n.options)},remove:function(){var n;null===(n=e).parentNode||n.parentNode.removeChild(n)}}}},"./node_modules/style-loader/dist/runtime/styleTagTransform.js"(n){n.exports=function(n,e){if(e.styleSheet)e.styleSheet.cssText=n;else{for(;e.firstChild;)e.removeChild(e.firstChild);e.appendChild(document.createTextNode(n))}}},"./style/index.js"(n,e,a){a.r(e),a("./style/index.css")}}]);
+`,""]),a.d(e,{},{A:i})},"./node_modules/css-loader/dist/runtime/api.js"(n){n.exports=function(n){var e=[];return e.toString=function(){return this.map(function(e){var a="",o=void 0!==e[5];return e[4]&&(a+="@supports (".concat(e[4],") {")),e[2]&&(a+="@media ".concat(e[2]," {")),o&&(a+="@layer".concat(e[5].length>0?" ".concat(e[5]):""," {")),a+=n(e),o&&(a+="}"),e[2]&&(a+="}"),e[4]&&(a+="}"),a}).join("")},e.i=function(n,a,o,r,t){"string"==typeof n&&(n=[[null,n,void 0]]);var i={};if(o)for(var s=0;s<this.length;s++){var b=this[s][0];null!=b&&(i[b]=!0)}for(var l=0;l<n.length;l++){var d=[].concat(n[l]);o&&i[d[0]]||(void 0!==t&&(void 0===d[5]||(d[1]="@layer".concat(d[5].length>0?" ".concat(d[5]):""," {").concat(d[1],"}")),d[5]=t),a&&(d[2]&&(d[1]="@media ".concat(d[2]," {").concat(d[1],"}")),d[2]=a),r&&(d[4]?(d[1]="@supports (".concat(d[4],") {").concat(d[1],"}"),d[4]=r):d[4]="".concat(r)),e.push(d))}},e}},"./node_modules/css-loader/dist/runtime/noSourceMaps.js"(n){n.exports=function(n){return n[1]}},"./style/index.css"(n,e,a){var o=a("./node_modules/style-loader/dist/runtime/injectStylesIntoStyleTag.js"),r=a.n(o),t=a("./node_modules/style-loader/dist/runtime/styleDomAPI.js"),i=a.n(t),s=a("./node_modules/style-loader/dist/runtime/insertBySelector.js"),b=a.n(s),l=a("./node_modules/style-loader/dist/runtime/setAttributesWithoutAttributes.js"),d=a.n(l),p=a("./node_modules/style-loader/dist/runtime/insertStyleElement.js"),c=a.n(p),g=a("./node_modules/style-loader/dist/runtime/styleTagTransform.js"),m=a.n(g),f=a("./node_modules/css-loader/dist/cjs.js!./style/index.css"),u={};u.styleTagTransform=m(),u.setAttributes=d(),u.insert=b().bind(null,"head"),u.domAPI=i(),u.insertStyleElement=c(),r()(f.A,u),f.A&&f.A.locals&&f.A.locals},"./node_modules/style-loader/dist/runtime/injectStylesIntoStyleTag.js"(n){var e=[];function a(n){for(var a=-1,o=0;o<e.length;o++)if(e[o].identifier===n){a=o;break}return a}function o(n,o){for(var r={},t=[],i=0;i<n.length;i++){var s=n[i],b=o.base?s[0]+o.base:s[0],l=r[b]||0,d="".concat(b," ").concat(l);r[b]=l+1;var p=a(d),c={css:s[1],media:s[2],sourceMap:s[3],supports:s[4],layer:s[5]};if(-1!==p)e[p].references++,e[p].updater(c);else{var g=function(n,e){var a=e.domAPI(e);return a.update(n),function(e){e?(e.css!==n.css||e.media!==n.media||e.sourceMap!==n.sourceMap||e.supports!==n.supports||e.layer!==n.layer)&&a.update(n=e):a.remove()}}(c,o);o.byIndex=i,e.splice(i,0,{identifier:d,updater:g,references:1})}t.push(d)}return t}n.exports=function(n,r){var t=o(n=n||[],r=r||{});return function(n){n=n||[];for(var i=0;i<t.length;i++){var s=a(t[i]);e[s].references--}for(var b=o(n,r),l=0;l<t.length;l++){var d=a(t[l]);0===e[d].references&&(e[d].updater(),e.splice(d,1))}t=b}}},"./node_modules/style-loader/dist/runtime/insertBySelector.js"(n){var e={};n.exports=function(n,a){var o=function(n){if(void 0===e[n]){var a=document.querySelector(n);if(window.HTMLIFrameElement&&a instanceof window.HTMLIFrameElement)try{a=a.contentDocument.head}catch(n){a=null}e[n]=a}return e[n]}(n);if(!o)throw Error("Couldn't find a style target. This probably means that the value for the 'insert' parameter is invalid.");o.appendChild(a)}},"./node_modules/style-loader/dist/runtime/insertStyleElement.js"(n){n.exports=function(n){var e=document.createElement("style");return n.setAttributes(e,n.attributes),n.insert(e,n.options),e}},"./node_modules/style-loader/dist/runtime/setAttributesWithoutAttributes.js"(n,e,a){n.exports=function(n){var e=a.nc;e&&n.setAttribute("nonce",e)}},"./node_modules/style-loader/dist/runtime/styleDomAPI.js"(n){n.exports=function(n){if("u"<typeof document)return{update:function(){},remove:function(){}};var e=n.insertStyleElement(n);return{update:function(a){var o,r,t;o="",a.supports&&(o+="@supports (".concat(a.supports,") {")),a.media&&(o+="@media ".concat(a.media," {")),(r=void 0!==a.layer)&&(o+="@layer".concat(a.layer.length>0?" ".concat(a.layer):""," {")),o+=a.css,r&&(o+="}"),a.media&&(o+="}"),a.supports&&(o+="}"),(t=a.sourceMap)&&"u">typeof btoa&&(o+="\n/*# sourceMappingURL=data:application/json;base64,".concat(btoa(unescape(encodeURIComponent(JSON.stringify(t))))," */")),n.styleTagTransform(o,e,n.options)},remove:function(){var n;null===(n=e).parentNode||n.parentNode.removeChild(n)}}}},"./node_modules/style-loader/dist/runtime/styleTagTransform.js"(n){n.exports=function(n,e){if(e.styleSheet)e.styleSheet.cssText=n;else{for(;e.firstChild;)e.removeChild(e.firstChild);e.appendChild(document.createTextNode(n))}}},"./style/index.js"(n,e,a){a.r(e),a("./style/index.css")}}]);
