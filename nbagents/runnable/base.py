@@ -30,7 +30,7 @@ from nbagents.record import Record
 from nbagents.redaction import redact
 from nbagents.replay import RecordedError, playing
 from nbagents.runnable.declaration import Declaration
-from nbagents.runnable.given import Input, conversation
+from nbagents.runnable.given import Input, asked_messages
 from nbagents.runnable.misuse import Unawaited
 from nbagents.runnable.result import Result
 from nbagents.runnable.retrace import changes, check_ways, loose_files, recordable, restored
@@ -107,7 +107,9 @@ class Runnable(Declaration, ABC, Generic[T]):
         Raises what made the run fail, with the run as `error.run`. A run that reaches a limit is
         returned with status `limited`, one that needs an answer nobody can give with `waiting`.
         """
-        asked = Asked(self, _given(input, session), session, deps, limits)
+        asked = Asked(
+            self, asked_messages(input, is_resumed=session is not None), session, deps, limits
+        )
         return Unawaited(_begin(asked, Record(answers=answers)), self.name, "run")
 
     def stream(
@@ -120,7 +122,9 @@ class Runnable(Declaration, ABC, Generic[T]):
         answers: Answers | None = None,
     ) -> RunStream[T]:
         """Run and watch: `async with agent.stream(...) as stream: async for event in stream`."""
-        asked = Asked(self, _given(input, session), session, deps, limits)
+        asked = Asked(
+            self, asked_messages(input, is_resumed=session is not None), session, deps, limits
+        )
         record = Record(answers=answers)
         return RunStream(record, lambda: _begin(asked, record))
 
@@ -134,7 +138,9 @@ class Runnable(Declaration, ABC, Generic[T]):
         answers: Answers | None = None,
     ) -> Run[T]:
         """Run to the end from code that cannot await, in scripts and in cells alike."""
-        asked = Asked(self, _given(input, session), session, deps, limits)
+        asked = Asked(
+            self, asked_messages(input, is_resumed=session is not None), session, deps, limits
+        )
         return portal().call(lambda: _begin(asked, Record(answers=answers)))
 
     def as_tool(self, name: str | None = None, description: str | None = None) -> Tool:
@@ -199,12 +205,6 @@ class Asked(Generic[T]):
 
     def __post_init__(self) -> None:
         check_limits(self.limits)
-
-
-def _given(input: Input | None, session: Session | str | None) -> tuple[Message, ...] | None:
-    if input is None and session is None:
-        raise UserError("A run is given text, files or messages, not nothing.")
-    return None if input is None else conversation(input)
 
 
 async def _begin(asked: Asked[T], record: Record, before: Sequence[DurableEvent] = ()) -> Run[T]:

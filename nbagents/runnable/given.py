@@ -7,10 +7,17 @@ from collections.abc import Sequence
 from nbagents.errors import UserError
 from nbagents.messages import FilePart, Message, TextPart, user_message
 
-__all__ = ["Input", "conversation"]
+__all__ = ["Input", "asked_messages", "conversation"]
 
 Input = str | TextPart | FilePart | Message | Sequence[str | TextPart | FilePart | Message]
 """What a run may be given: a text, files beside texts, or a conversation to go on with."""
+
+
+def asked_messages(input: Input | None, *, is_resumed: bool) -> tuple[Message, ...] | None:
+    """Turn what is asked into messages; None, to resume what was interrupted, takes a session."""
+    if input is None and not is_resumed:
+        raise UserError("A run is given text, files or messages, not nothing.")
+    return None if input is None else conversation(input)
 
 
 def conversation(input: Input) -> tuple[Message, ...]:

@@ -40,7 +40,7 @@ class _OtherError(Exception):
 
 def _copied(value: Any, depth: int) -> Any:
     """Copy JSON in which texts are received: nearly all outputs, looked at once."""
-    kind: type[Any] = type(value)
+    kind = cast("type[Any]", type(value))
     if kind is str:
         return value if value.isprintable() else received(value)
     if kind is float or kind is bool or value is None:
