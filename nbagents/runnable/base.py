@@ -107,9 +107,7 @@ class Runnable(Declaration, ABC, Generic[T]):
         Raises what made the run fail, with the run as `error.run`. A run that reaches a limit is
         returned with status `limited`, one that needs an answer nobody can give with `waiting`.
         """
-        asked = Asked(
-            self, asked_messages(input, is_resumed=session is not None), session, deps, limits
-        )
+        asked = Asked(self, asked_messages(input, session), session, deps, limits)
         return Unawaited(_begin(asked, Record(answers=answers)), self.name, "run")
 
     def stream(
@@ -122,9 +120,7 @@ class Runnable(Declaration, ABC, Generic[T]):
         answers: Answers | None = None,
     ) -> RunStream[T]:
         """Run and watch: `async with agent.stream(...) as stream: async for event in stream`."""
-        asked = Asked(
-            self, asked_messages(input, is_resumed=session is not None), session, deps, limits
-        )
+        asked = Asked(self, asked_messages(input, session), session, deps, limits)
         record = Record(answers=answers)
         return RunStream(record, lambda: _begin(asked, record))
 
@@ -138,9 +134,7 @@ class Runnable(Declaration, ABC, Generic[T]):
         answers: Answers | None = None,
     ) -> Run[T]:
         """Run to the end from code that cannot await, in scripts and in cells alike."""
-        asked = Asked(
-            self, asked_messages(input, is_resumed=session is not None), session, deps, limits
-        )
+        asked = Asked(self, asked_messages(input, session), session, deps, limits)
         return portal().call(lambda: _begin(asked, Record(answers=answers)))
 
     def as_tool(self, name: str | None = None, description: str | None = None) -> Tool:

@@ -13,9 +13,9 @@ Input = str | TextPart | FilePart | Message | Sequence[str | TextPart | FilePart
 """What a run may be given: a text, files beside texts, or a conversation to go on with."""
 
 
-def asked_messages(input: Input | None, *, is_resumed: bool) -> tuple[Message, ...] | None:
-    """Turn what is asked into messages; None, to resume what was interrupted, takes a session."""
-    if input is None and not is_resumed:
+def asked_messages(input: Input | None, session: object) -> tuple[Message, ...] | None:
+    """Turn what is asked into messages; None, to resume what was interrupted, needs a session."""
+    if input is None and session is None:
         raise UserError("A run is given text, files or messages, not nothing.")
     return None if input is None else conversation(input)
 
