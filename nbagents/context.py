@@ -367,11 +367,16 @@ class RunContext:
         turns = self.limits.turns
         if turns is not None and turn > turns:
             raise LimitReached("turns", turns)
+        self.check_spent()
+
+    def check_spent(self) -> None:
+        """Raise `LimitReached` if this run, or one above it, may spend no more."""
         context: RunContext | None = self
         while context is not None:
             limits, usage = context.limits, context.usage
             if limits.tokens is not None and usage.total_tokens >= limits.tokens:
-                raise LimitReached("tokens", limits.tokens)
+                known = " (estimated: the server reports no usage)" if usage.estimated else ""
+                raise LimitReached("tokens", f"{limits.tokens}{known}")
             if limits.cost is not None and usage.cost is None:
                 raise LimitReached("cost", f"{limits.cost} (a price is unknown)")
             if limits.cost is not None and usage.cost is not None and usage.cost >= limits.cost:

@@ -140,6 +140,8 @@ class Usage:
     """The part of `input_tokens` that came from the vendor's cache."""
     cost: Decimal | None = None
     """US dollars; None when the price is unknown, never a guess."""
+    estimated: bool = False
+    """True when tokens of it were counted from the text, because a server does not report them."""
 
     def __add__(self, other: Usage) -> Usage:
         cost = None if self.cost is None or other.cost is None else self.cost + other.cost
@@ -148,6 +150,7 @@ class Usage:
             self.output_tokens + other.output_tokens,
             self.cached_tokens + other.cached_tokens,
             cost,
+            self.estimated or other.estimated,
         )
 
     @property

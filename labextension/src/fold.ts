@@ -9,14 +9,15 @@ import type {
   ToolItem,
   Turn
 } from './tree';
-import { endOf, newRun, sum } from './tree';
+import { endOf, isEmpty, newRun, sum } from './tree';
 import type { InputReceived, InputRequested, Message, RunStarted, Usage } from './wire';
 
 const STOPS = new Map<string, string>([
   ['length', 'Incomplete: the answer reached its token limit.'],
   ['filtered', "Incomplete: the vendor's content filter stopped the answer."],
   ['paused', 'The vendor paused the answer; the next turn continues it.'],
-  ['unknown', 'The answer ended for an unknown reason and may be incomplete.']
+  ['unknown', 'The answer ended for an unknown reason and may be incomplete.'],
+  ['empty', 'The answer is empty.']
 ]);
 /** What a message is made of. */
 const MADE: ReadonlySet<Item['kind']> = new Set(['text', 'file', 'tool']);
@@ -234,7 +235,7 @@ export class Fold {
         node.items.push({ ...base, kind: 'text', thinking, text: part.text });
       }
     }
-    const stop = STOPS.get(message.stop);
+    const stop = STOPS.get(isEmpty(message) ? 'empty' : message.stop);
     if (stop) {
       const note = { kind: 'note' as const, text: stop, resumed: false };
       node.items.push({ ...this.base(node, event), ...note });

@@ -143,7 +143,7 @@ export function newRun(event: RunStarted, parent: RunNode | undefined): RunNode 
     reason: '',
     error: '',
     off: 0,
-    usage: { input_tokens: 0, output_tokens: 0, cached_tokens: 0, cost: '0' },
+    usage: { input_tokens: 0, output_tokens: 0, cached_tokens: 0, cost: '0', estimated: false },
     replayed: Boolean(event.replayed),
     items: [],
     waiting: 0,
@@ -188,8 +188,15 @@ export function sum(one: Usage, other: Usage): Usage {
     input_tokens: one.input_tokens + other.input_tokens,
     output_tokens: one.output_tokens + other.output_tokens,
     cached_tokens: one.cached_tokens + other.cached_tokens,
-    cost: known ? String(Number(one.cost) + Number(other.cost)) : null
+    cost: known ? String(Number(one.cost) + Number(other.cost)) : null,
+    estimated: Boolean(one.estimated) || Boolean(other.estimated)
   };
+}
+
+/** Tell whether an answer that ended well has nothing to show; a thought is no answer. */
+export function isEmpty(message: Message): boolean {
+  const made = message.parts.some(part => part.type !== 'text' && part.type !== 'thinking');
+  return message.stop === 'end' && !made && !textOf(message).trim();
 }
 
 function textOf(message: Message): string {

@@ -116,6 +116,7 @@ export interface ToolResultPart {
 export interface Usage {
   cached_tokens: number;
   cost?: string | null;
+  estimated: boolean;
   input_tokens: number;
   output_tokens: number;
 }

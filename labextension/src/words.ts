@@ -90,7 +90,8 @@ export function spent(usage: Usage): string[] {
   if (!tokens) {
     return [];
   }
-  const told = [`${tokens.toLocaleString('en')} tokens`];
+  const about = usage.estimated ? 'about ' : '';
+  const told = [`${about}${tokens.toLocaleString('en')} tokens`];
   if (usage.cost == null) {
     told.push(UNKNOWN);
   } else if (Number(usage.cost)) {

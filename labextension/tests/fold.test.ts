@@ -188,11 +188,27 @@ test('usage rolls up, and what has no known price has none', () => {
     input_tokens: 15,
     output_tokens: 2,
     cached_tokens: 0,
-    cost: '1.5'
+    cost: '1.5',
+    estimated: false
   });
   expect(spent(story.root.usage)).toEqual(['17 tokens', '$1.50']);
   story.message([], 'child', { usage: usage(1, null) }).message([], 'r', { usage: usage(1, '1') });
   expect(spent(story.root.usage)).toEqual(['21 tokens', 'price unknown']);
+  story.message([], 'r', { usage: { ...usage(1, '1'), estimated: true } });
+  expect(spent(story.root.usage)[0]).toBe('about 23 tokens');
+});
+
+test('an answer that is empty says so', () => {
+  const notes = (parts: object[], stop = 'end') =>
+    new Story()
+      .start()
+      .message(parts, 'r', { stop })
+      .root.items.flatMap(item => (item.kind === 'note' ? [item.text] : []));
+  expect(notes([])).toEqual(['The answer is empty.']);
+  expect(notes([{ type: 'text', text: ' \n' }])).toEqual(['The answer is empty.']);
+  expect(notes([{ type: 'thinking', text: 'hm' }])).toEqual(['The answer is empty.']);
+  expect(notes([{ type: 'text', text: 'Hi' }])).toEqual([]);
+  expect(notes([], 'length')).toEqual(['Incomplete: the answer reached its token limit.']);
 });
 
 test('a tool is done, failed, not allowed, or was interrupted', () => {

@@ -34,7 +34,8 @@ export const usage = (tokens: number, cost: string | null = '0'): Usage => ({
   input_tokens: tokens,
   output_tokens: 1,
   cached_tokens: 0,
-  cost
+  cost,
+  estimated: false
 });
 
 /** Makes the events of a tree of runs, one a second. */

@@ -135,10 +135,14 @@ test('what a run says of having gone on stands between its turns', () => {
 });
 
 test('thinking is folded, and opened by hand', () => {
-  const { root } = new Story().start().message([{ type: 'thinking', text: 'Hm.' }]);
+  const parts = [
+    { type: 'thinking', text: 'Hm.' },
+    { type: 'text', text: 'Hi.' }
+  ];
+  const { root } = new Story().start().message(parts);
   const [row] = rowsOf(root, ALL);
   expect(row.open).toBe(false);
-  expect(rowsOf(root, { ...ALL, opened: new Map([[row.key, true]]) })).toHaveLength(2);
+  expect(rowsOf(root, { ...ALL, opened: new Map([[row.key, true]]) })).toHaveLength(3);
 });
 
 test('a typed answer is shown as data, and a silent one too', () => {

@@ -14,7 +14,8 @@ from typing_extensions import TypeVar
 
 from nbagents.agents.history import History, KeepAll
 from nbagents.agents.human import check_patterns, handoff_to_user
-from nbagents.agents.loop import Job, run_loop
+from nbagents.agents.job import Job
+from nbagents.agents.loop import run_loop
 from nbagents.agents.output import OUTPUT_TOOL, Output
 from nbagents.context import RunContext
 from nbagents.errors import UserError, check_type

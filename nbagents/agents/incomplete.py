@@ -5,17 +5,18 @@ from __future__ import annotations
 from nbagents.errors import LimitReached, ModelError
 from nbagents.messages import Message, StopReason
 
-__all__ = ["INCOMPLETE", "check_incomplete", "not_made"]
+__all__ = ["INCOMPLETE", "MORE_TOKENS", "check_incomplete", "not_made"]
 
 INCOMPLETE: dict[StopReason, str] = {
     "length": "it reached the limit of tokens for one answer",
-    "filtered": "the content filter of the model's vendor stopped it",
+    "filtered": "the model refused, or its vendor's content filter stopped it",
     "paused": "the model's vendor paused it",
     "unknown": "the model's server gave a reason that is not known here",
     "interrupted": "it was interrupted",
 }
 """Why an answer with this stop reason is incomplete."""
 
+MORE_TOKENS = "Raise it with settings=Settings(max_tokens=...), or ask for less at once."
 _IN_A_ROW = 3
 
 
@@ -37,7 +38,6 @@ def check_incomplete(message: Message, in_a_row: int, model: str) -> None:
         return
     if message.stop == "length":
         spent = message.usage.output_tokens if message.usage else 0
-        fix = "Raise it with settings=Settings(max_tokens=...), or ask for less at once."
-        raise LimitReached("max_tokens", spent or "the model's own limit", fix=fix)
+        raise LimitReached("max_tokens", spent or "the model's own limit", fix=MORE_TOKENS)
     problem = f"{in_a_row} answers in a row ended early: {INCOMPLETE[message.stop]}."
     raise ModelError(problem, provider=model.partition(":")[0])

@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, replace
-from typing import Any, Generic, TypeVar
+from dataclasses import replace
+from typing import Any, TypeVar, cast
 
 from pydantic_core import from_json
 
-from nbagents.agents.history import Ask, History
+from nbagents.agents.history import Ask
 from nbagents.agents.human import approve
 from nbagents.agents.incomplete import INCOMPLETE, check_incomplete, not_made
-from nbagents.agents.output import OUTPUT_TOOL, Output, RejectedError
+from nbagents.agents.job import (
+    ENDED,
+    Job,
+    files_of,
+    fingerprints,
+    first_request,
+    is_final,
+    no_fitting_answer,
+    read_output,
+    rejected,
+)
+from nbagents.agents.output import RejectedError
 from nbagents.agents.playback import recorded_message, recorded_result
 from nbagents.context import RunContext
 from nbagents.errors import (
@@ -34,53 +46,28 @@ from nbagents.events import (
     interrupted_result,
 )
 from nbagents.jsonable import jsonable
-from nbagents.messages import (
-    FilePart,
-    Message,
-    TextPart,
-    ToolCallPart,
-    ToolResultPart,
-    user_message,
-)
-from nbagents.models.base import Model, ModelDone, ModelRequest, PartDone, Settings, UsageSoFar
+from nbagents.messages import Message, TextPart, ToolCallPart, ToolResultPart
+from nbagents.models.base import Capabilities, Chunk, ModelDone, ModelRequest, PartDone, UsageSoFar
 from nbagents.models.collect import Collector, Incoming
-from nbagents.models.retry import RetryPolicy
+from nbagents.models.estimate import estimated_usage
 from nbagents.past import Past
-from nbagents.replay import Requests
 from nbagents.runnable import Result
 from nbagents.tools.base import Tool, ToolResult
 
-__all__ = ["Job", "run_loop"]
+__all__ = ["run_loop"]
 
 T = TypeVar("T")
 
 _REJECTIONS = 2
 
 
-@dataclass(frozen=True, slots=True)
-class Job(Generic[T]):
-    """What the loop needs to know of an agent."""
-
-    agent: str
-    model: Model
-    chosen: str | None
-    """The name of the model; None when none was named, and another one may be the default elsewhere."""
-    system: str
-    tools: dict[str, Tool]
-    approve: tuple[str, ...]
-    """Patterns of the names of tools that a person has to allow."""
-    output: Output[T]
-    settings: Settings
-    history: History
-    retries: RetryPolicy
-
-
 async def run_loop(ctx: RunContext, job: Job[T], messages: list[Message]) -> Result[T]:
-    """Go on with a conversation until the model has answered; `messages` grows on the way.
+    """Continue a conversation until the model has answered; `messages` grows on the way.
 
     Ends without an answer of the type that was asked for when a tool passes control on. Raises `LimitReached`, `ModelError`, and `OutputError` when the answer never fits.
     """
-    request, requests, aside = _first_request(job), _requests(job), _aside(ctx, job)
+    requests, aside = fingerprints(job), _aside(ctx, job)
+    first = functools.cache(functools.partial(first_request, job))
     forcing: list[Message] = []
     rejections = turn = cut = 0
     if ctx.past is not None:
@@ -93,11 +80,11 @@ async def run_loop(ctx: RunContext, job: Job[T], messages: list[Message]) -> Res
         await ctx.emit(TurnStarted(turn))
         asked = ctx.asking = await requests.after(messages)
         if (message := await recorded_message(ctx, job.agent, asked)) is None:
-            message = await _ask_within_context(ctx, job, request, messages, forcing, aside)
+            message = await _ask_within_context(ctx, job, first, messages, forcing, aside)
         ctx.asking = None
         cut = cut + 1 if message.stop in INCOMPLETE else 0
         calls = message.tool_calls
-        final = next((call for call in calls if _is_final(job, call)), None)
+        final = next((call for call in calls if is_final(job, call)), None)
         if message.stop == "paused" or (calls and final is None):
             messages.append(message)
             await ctx.emit(MessageFinished(message, asked))
@@ -107,24 +94,23 @@ async def run_loop(ctx: RunContext, job: Job[T], messages: list[Message]) -> Res
             results, ends_run = await _run_tools(ctx, job, message)
             messages.append(results)
             if ends_run:
-                passed_on: Any = message.text
-                return Result(passed_on)
+                return Result(cast("Any", message.text))
             forcing.clear()
             continue
         try:
-            output: Any = _output(job, message, final)
+            output: Any = read_output(job, message, final)
         except RejectedError as error:
             rejections += 1
-            if rejections > _REJECTIONS:
+            if rejections > _REJECTIONS or (final is None and message.stop in ENDED):
                 ctx.asking = asked
-                raise OutputError(f"{job.agent} gave no fitting answer. {error}") from None
+                raise OutputError(no_fitting_answer(job, message, str(error))) from None
             await ctx.emit(Retrying(rejections, 0.0, str(error), restart=True))
-            forcing = _rejected(job, message, final, str(error))
+            forcing = rejected(job, message, final, str(error))
             continue
         if final is not None:
             message = replace(message, parts=(TextPart(final.args),), stop="end")
         await ctx.emit(MessageFinished(message, asked))
-        return Result(output, _files(message))
+        return Result(output, files_of(message))
 
 
 async def _catch_up(
@@ -141,62 +127,12 @@ async def _catch_up(
         return turns, None
     if not calls:  # It was interrupted between its last word and its end.
         output: Any = said[-1].text if job.output.is_text else job.output.parse(said[-1].text)
-        return turns, Result(output, _files(said[-1]))
+        return turns, Result(output, files_of(said[-1]))
     results, ends_run = await _run_tools(ctx, job, said[-1])
     messages.append(results)
     ctx.past = None  # A model may use the names of its calls again.
     passed_on: Any = said[-1].text
     return turns, Result(passed_on) if ends_run else None
-
-
-def _output(job: Job[Any], message: Message, final: ToolCallPart | None) -> Any:
-    """Read the output from an answer. Raises `RejectedError` when it does not fit."""
-    if final is None:
-        return message.text if job.output.is_text else job.output.parse(message.text)
-    if message.stop in INCOMPLETE:
-        raise RejectedError(not_made(message))
-    return job.output.parse(final.args)
-
-
-def _files(message: Message) -> tuple[FilePart, ...]:
-    return tuple(part for part in message.parts if isinstance(part, FilePart))
-
-
-def _first_request(job: Job[Any]) -> ModelRequest:
-    """Make the part of the request that is the same in every turn."""
-    specs = tuple(tool.spec for tool in job.tools.values())
-    request = ModelRequest((), job.system, specs, settings=job.settings)
-    if job.output.is_text:
-        return request
-    if job.model.capabilities.native_output:
-        return replace(request, output=job.output.spec)
-    return replace(request, tools=(*specs, job.output.tool), tool_choice="required")
-
-
-def _requests(job: Job[Any]) -> Requests:
-    settings = job.settings
-    model = (job.chosen, settings.temperature, settings.max_tokens, settings.extra)
-    output = None if job.output.is_text else job.output.spec.schema
-    return Requests(model, job.system, (tool.spec for tool in job.tools.values()), output)
-
-
-def _is_final(job: Job[Any], call: ToolCallPart) -> bool:
-    return call.name == OUTPUT_TOOL and not job.output.is_text
-
-
-def _rejected(
-    job: Job[Any], message: Message, final: ToolCallPart | None, problem: str
-) -> list[Message]:
-    """Show the model its own answer and what is wrong; none of it stays in the history."""
-    if final is not None:
-        results = (
-            ToolResultPart(call.call_id, call.name, (TextPart(problem),), is_error=True)
-            for call in message.tool_calls
-        )
-        return [message, Message("user", tuple(results))]
-    how = "" if job.model.capabilities.native_output else f" Call {OUTPUT_TOOL}."
-    said = [message] if message.text else []
-    return [*said, user_message(f"{problem}. Answer again, as JSON that fits the schema.{how}")]
 
 
 def _aside(ctx: RunContext, job: Job[Any]) -> Ask:
@@ -216,12 +152,15 @@ def _aside(ctx: RunContext, job: Job[Any]) -> Ask:
 async def _ask_within_context(
     ctx: RunContext,
     job: Job[Any],
-    request: ModelRequest,
+    first: Callable[[Capabilities], ModelRequest],
     messages: list[Message],
     forcing: Sequence[Message],
     aside: Ask,
 ) -> Message:
-    """Ask with as much of the conversation as the history policy sends, and the model takes."""
+    """Ask with as much of the conversation as the history policy sends, and the model takes.
+
+    A model that has learned from a refusal what it cannot do is asked again, in a way that it can.
+    """
     overflows = 0
     refusal: ContextOverflow | None = None
     while True:
@@ -229,11 +168,15 @@ async def _ask_within_context(
         if selected is None:
             raise refusal or UserError(f"{job.history!r} leaves nothing to send.")
         sent = [*selected, *forcing] if forcing else selected
+        able = job.model.capabilities
         try:
-            return await _ask(ctx, job, replace(request, messages=sent))
+            return await _ask(ctx, job, replace(first(able), messages=sent))
         except ContextOverflow as error:
             refusal = error
             overflows += 1
+        except ModelError:
+            if job.model.capabilities == able:
+                raise
 
 
 async def _ask(
@@ -243,15 +186,10 @@ async def _ask(
     attempt = 0
     while True:
         attempt += 1
-        collector, incoming = Collector(), Incoming()
+        collector = Collector()
         failure: ModelError | None = None
         try:
-            async with aclosing(job.model.stream(request)) as chunks:
-                async for arrived in chunks:
-                    for chunk in incoming.take(arrived):
-                        collector.add(chunk)
-                        if watched and not isinstance(chunk, (PartDone, UsageSoFar, ModelDone)):
-                            await ctx.emit(chunk)
+            await _receive(ctx, job.model.stream(request), collector, watched=watched)
         except ModelError as error:
             failure = error
         except BaseException:
@@ -259,6 +197,8 @@ async def _ask(
                 ctx.spend(collector.usage)
             await _keep_partial(ctx, job, collector, watched=watched)
             raise
+        if collector.done is not None and collector.usage is None:
+            collector.usage = estimated_usage(request, collector.message(job.agent))
         if collector.usage is not None:  # Of a broken answer, too: it is paid for.
             ctx.spend(collector.usage)
         if collector.done is not None:
@@ -272,8 +212,22 @@ async def _ask(
         if seconds is None:
             await _keep_partial(ctx, job, collector, watched=watched)
             raise failure
+        ctx.check_spent()
         await ctx.emit(Retrying(attempt, seconds, str(failure), restart=collector.started))
         await asyncio.sleep(seconds)
+
+
+async def _receive(
+    ctx: RunContext, stream: AsyncGenerator[Chunk], collector: Collector, *, watched: bool
+) -> None:
+    """Collect what arrives, and report it as it arrives."""
+    incoming = Incoming()
+    async with aclosing(stream) as chunks:
+        async for arrived in chunks:
+            for chunk in incoming.take(arrived):
+                collector.add(chunk)
+                if watched and not isinstance(chunk, (PartDone, UsageSoFar, ModelDone)):
+                    await ctx.emit(chunk)
 
 
 async def _keep_partial(

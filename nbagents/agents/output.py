@@ -13,7 +13,7 @@ from pydantic import (
     TypeAdapter,
     ValidationError,
 )
-from pydantic_core import to_json
+from pydantic_core import from_json, to_json
 
 from nbagents.errors import UserError
 from nbagents.messages import ToolSpec
@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 OUTPUT_TOOL = "final_answer"
 
-_FENCE = re.compile(r"\A\s*```(?:json)?\s*(.*?)\s*```\s*\Z", re.DOTALL)
+_FENCE = re.compile(r"```[ \t]*\w*[ \t]*\r?\n(.*?)\n[ \t]*```", re.DOTALL)
 
 
 class RejectedError(Exception):
@@ -60,9 +60,9 @@ class Output(Generic[T]):
 
     def parse(self, text: str) -> T:
         """Read the answer. Raises `RejectedError` with what is wrong, field by field."""
-        fenced = _FENCE.match(text)
-        if fenced:
-            text = fenced[1]
+        if not text.strip():
+            raise RejectedError("The answer was empty")
+        text = _json_in(text)
         try:
             if not self._wrapped:
                 return self.adapter.validate_json(text)
@@ -91,6 +91,19 @@ def _no_schema(output_type: object, error: Exception) -> str:
     is_answer = isinstance(output_type, BaseModel) or is_dataclass(kind)
     meant = f" Did you mean its class, {kind.__name__}?" if is_answer else ""
     return f"An output type must be a type, not a value ({kind.__name__}).{meant} {fix}"
+
+
+def _json_in(text: str) -> str:
+    """Find the JSON in an answer with words, a fence or a thought around it; else return it all."""
+    said = text.rpartition("</think>")[2]
+    object_in_it = said[said.find("{") : said.rfind("}") + 1]
+    for candidate in (text, said, *_FENCE.findall(said), object_in_it):
+        try:
+            from_json(candidate)
+        except ValueError:
+            continue
+        return candidate
+    return said
 
 
 def _wrap(schema: dict[str, Any]) -> dict[str, Any]:

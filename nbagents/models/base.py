@@ -56,6 +56,8 @@ class Capabilities:
     tools: bool = True
     native_output: bool = True
     """The vendor itself holds the answer to a JSON Schema."""
+    native_output_with_tools: bool = True
+    """It does so for requests that have tools, too."""
     files: frozenset[str] = frozenset({"image", "pdf"})
     """Kinds of file that may be sent."""
     note: str | None = None
@@ -103,7 +105,7 @@ class Model(Protocol):
 
     @property
     def capabilities(self) -> Capabilities:
-        """What it can do."""
+        """What it can do; it may learn from a refusal that its server can do less."""
         ...
 
     def stream(self, request: ModelRequest) -> AsyncGenerator[Chunk, None]:

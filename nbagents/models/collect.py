@@ -107,7 +107,7 @@ class Collector:
             self._close()
             self._parts.append(chunk.part)
         elif isinstance(chunk, UsageSoFar):
-            self.usage = chunk.usage
+            self.usage = chunk.usage if chunk.usage.total_tokens else None
         elif isinstance(chunk, ModelDone):
             self.done = chunk
             self.usage = chunk.usage

@@ -126,7 +126,8 @@ def usage_facts(usage: Usage) -> list[str]:
     """List tokens and cost, if there were any."""
     if not usage.total_tokens:
         return []
-    facts = [f"{usage.total_tokens:,} tokens"]
+    about = "about " if usage.estimated else ""
+    facts = [f"{about}{usage.total_tokens:,} tokens"]
     if usage.cost:
         facts.append(f"${usage.cost:.4f}" if usage.cost < 1 else f"${usage.cost:.2f}")
     elif usage.cost is None:

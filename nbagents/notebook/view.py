@@ -55,6 +55,7 @@ _STOP_NOTES = {
     "filtered": "Incomplete: the vendor's content filter stopped the answer.",
     "paused": "The vendor paused the answer; the next turn continues it.",
     "unknown": "The answer ended for an unknown reason and may be incomplete.",
+    "empty": "The answer is empty.",
 }
 
 
@@ -249,8 +250,9 @@ class RunView:
                 node.items.append(FileItem(part))
             elif isinstance(part, (TextPart, ThinkingPart)) and part.text:
                 node.items.append(TextItem(isinstance(part, ThinkingPart), [part.text]))
-        if message.stop in _STOP_NOTES:
-            node.items.append(NoteItem(_STOP_NOTES[message.stop]))
+        stop = "empty" if _is_empty(message) else message.stop
+        if stop in _STOP_NOTES:
+            node.items.append(NoteItem(_STOP_NOTES[stop]))
         node.turn_start = len(node.items)
         spender: RunNode | None = node
         while spender is not None and message.usage is not None:
@@ -275,6 +277,12 @@ class RunView:
                 question.is_open = False
                 _wait(node, -1)
         _stop_tools(node)
+
+
+def _is_empty(message: Message) -> bool:
+    """Tell whether an answer that ended well has nothing to show; a thought is no answer."""
+    said = any(not isinstance(part, (TextPart, ThinkingPart)) for part in message.parts)
+    return message.stop == "end" and not said and not message.text.strip()
 
 
 def _stop_tools(node: RunNode) -> None:

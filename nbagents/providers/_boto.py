@@ -12,6 +12,7 @@ from typing import Any, cast
 
 from nbagents._optional import require
 from nbagents.errors import ModelError, NbAgentsError, UserError
+from nbagents.providers._address import tls_problem
 from nbagents.providers._errors import status_error
 
 __all__ = ["blocking_events", "watch_connections"]
@@ -169,6 +170,11 @@ def _nbagents_error(error: BaseException) -> BaseException:
     parser_error = require("botocore.eventstream", "bedrock").ParserError
     if isinstance(error, exceptions.ClientError):
         return _refusal(cast("Any", error).response)
+    if isinstance(error, exceptions.SSLError):
+        about: dict[str, Any] = cast("Any", error).kwargs
+        where = str(about.get("endpoint_url") or "the server")
+        known = tls_problem(about.get("error"), where, "AWS_CA_BUNDLE")
+        return ModelError(known or str(error), provider="bedrock")
     broken = (exceptions.HTTPClientError, exceptions.ConnectionError, HTTPError, parser_error)
     if isinstance(error, broken):
         message = f"The connection broke: {error}"

@@ -43,8 +43,6 @@ class Answer:
     def __init__(self) -> None:
         self.spent: dict[str, Any] = {}
         """The vendor's own count of tokens."""
-        self.counted = 0
-        """How often the vendor has counted."""
         self.stop: StopReason | None = None
         """Why the answer ended, once it has."""
         self._calls: dict[int, int] = {}
@@ -147,7 +145,6 @@ class Answer:
         """Keep the latest of each count: they grow, and not every event has them all."""
         known = {name: value for name, value in (spent or {}).items() if value is not None}
         self.spent.update(known)
-        self.counted += bool(known)
 
 
 def _kind(event: dict[str, Any]) -> str | None:

@@ -86,7 +86,7 @@ _STATUS = {
 _FIXES = {
     401: "Check the API key{key}.",
     403: "This key{key} may not use this model.",
-    404: "Check the model's name and the base URL.",
+    404: "Check the model's name and the base URL{hint}.",
 }
 
 
@@ -155,9 +155,12 @@ def status_error(
     request_id: str | None = None,
     headers: Mapping[str, str] | None = None,
     key: str = "",
+    hint: str = "",
     retryable: bool = False,
 ) -> ModelError:
     """Make the error for an HTTP status; `retryable` holds for one that is not known.
+
+    `key` names where the API key comes from, and `hint` says what the base URL may lack.
 
     408, 409, 429 and most from 500 may succeed later
     (https://www.rfc-editor.org/rfc/rfc9110#name-status-codes; 529 is Anthropic's "overloaded"), but
@@ -173,7 +176,7 @@ def status_error(
         retryable = False
         message = f"{message.rstrip('.')}. Add credit to the account, or use another key."
     elif status in _FIXES:
-        message = f"{message.rstrip('.')}. {_FIXES[status].format(key=f' in {key}' if key else '')}"
+        message = f"{message.rstrip('.')}. {_FIXES[status].format(key=f' in {key}' if key else '', hint=hint)}"
     return kind(
         message,
         provider=provider,

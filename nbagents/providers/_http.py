@@ -15,6 +15,7 @@ from pydantic_core import from_json
 
 from nbagents._optional import require
 from nbagents.errors import ModelError
+from nbagents.providers._address import tls_problem, version_hint
 from nbagents.providers._errors import status_error, stream_error, title_of, words_in
 from nbagents.providers._sse import SSEDecoder
 
@@ -102,7 +103,8 @@ async def json_events(
     """
     from httpx2 import Response
 
-    with _vendor_errors(provider):
+    hint = version_hint(f"{client.base_url}{path}")
+    with _vendor_errors(provider, hint):
         response = await client.post(
             path,
             content=body,
@@ -112,10 +114,10 @@ async def json_events(
             stream_cls=object,
         )
     try:
-        with _vendor_errors(provider):
+        with _vendor_errors(provider, hint):
             async with (
                 aclosing(response.aiter_bytes()) as pieces,
-                aclosing(_batches(provider, pieces)) as batches,
+                aclosing(_batches(provider, pieces, hint)) as batches,
             ):
                 async for batch in batches:
                     yield batch
@@ -127,7 +129,7 @@ async def json_events(
 
 
 async def _batches(
-    provider: str, pieces: AsyncGenerator[bytes, None]
+    provider: str, pieces: AsyncGenerator[bytes, None], hint: str
 ) -> AsyncGenerator[list[Any], None]:
     """Cut a body into events; one that is no stream is a single event, or an error."""
     decoder = SSEDecoder()
@@ -136,7 +138,10 @@ async def _batches(
         head += piece
         if first := head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1]:
             if first in b"{[<":
-                yield [_whole(provider, head + b"".join([more async for more in pieces])), END]
+                yield [
+                    _whole(provider, hint, head + b"".join([more async for more in pieces])),
+                    END,
+                ]
                 return
             break
     if events := decoder.feed(head):
@@ -168,7 +173,7 @@ def _json(event: bytes) -> Any:
         return json.loads(event.decode("utf-8", "replace"))
 
 
-def _whole(provider: str, body: bytes) -> Any:
+def _whole(provider: str, hint: str, body: bytes) -> Any:
     """Read an answer that came whole, in place of a stream.
 
     Raises `ModelError` if it is a page, or the server's complaint.
@@ -178,13 +183,13 @@ def _whole(provider: str, body: bytes) -> Any:
         problem = (
             f"It answered with an HTML page ({title_of(text)!r}), not as a model's server does."
         )
-        raise ModelError(f"{problem} Check the base URL.", provider=provider)
+        raise ModelError(f"{problem} Check the base URL{hint}.", provider=provider)
     data = _json(text.encode())
     if isinstance(data, dict) and any(name in data for name in _ANSWERS):
         return cast("dict[str, Any]", data)
     error = stream_error(provider, data, retryable=False)
     if error.status is None:
-        message = f"{error.message.rstrip('.')}. Check the base URL."
+        message = f"{error.message.rstrip('.')}. Check the base URL{hint}."
         raise ModelError(message, provider=provider)
     raise error
 
@@ -200,7 +205,7 @@ async def _drain(pieces: AsyncGenerator[bytes, None]) -> None:
 
 
 @contextmanager
-def _vendor_errors(provider: str) -> Generator[None]:
+def _vendor_errors(provider: str, hint: str) -> Generator[None]:
     """Turn what an SDK or its HTTP client raises into `ModelError`."""
     import httpx2
 
@@ -215,13 +220,17 @@ def _vendor_errors(provider: str) -> Generator[None]:
             request_id=error.request_id or error.response.headers.get("request-id"),
             headers=error.response.headers,
             key=f"{provider.upper()}_API_KEY",
+            hint=hint,
         ) from None
     except sdk.APITimeoutError:
         raise ModelError("It did not answer in time.", provider=provider, retryable=True) from None
     except sdk.APIConnectionError as error:
         cause = error.__cause__ or error
         url = error.request.url
-        message = f"There is no connection to {url.scheme}://{url.netloc.decode()}: {cause}"
+        place = f"{url.scheme}://{url.netloc.decode()}"
+        if problem := tls_problem(error, place, "SSL_CERT_FILE"):
+            raise ModelError(problem, provider=provider) from None
+        message = f"There is no connection to {place}: {cause}"
         raise ModelError(message, provider=provider, retryable=True) from None
     except (httpx2.TransportError, httpx2.StreamError) as error:
         message = f"The connection broke in the middle of the answer ({type(error).__name__})."

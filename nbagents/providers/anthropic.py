@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from nbagents._optional import require
-from nbagents.errors import UserError
+from nbagents.errors import ModelError, UserError
 from nbagents.messages import (
     EncodedMessages,
     FilePart,
@@ -24,6 +24,7 @@ from nbagents.messages import (
     Usage,
 )
 from nbagents.models.base import Capabilities, Chunk, ModelDone, ModelRequest, UsageSoFar
+from nbagents.providers._address import checked_url, http_client
 from nbagents.providers._calls import call_object, distinct_calls, fitting_id, fitting_name
 from nbagents.providers._claude import IDS, closed_schema, is_recent, schema_prompt, thinks
 from nbagents.providers._claude_answer import Answer
@@ -34,13 +35,13 @@ from nbagents.providers._keys import checked_key
 from nbagents.providers._portable import Portable
 from nbagents.providers._thoughts import is_from_chat
 from nbagents.providers.prices import cost
-from nbagents.redaction import remember_url
 
 __all__ = ["AnthropicModel"]
 
 _HOME = "https://api.anthropic.com"
 _KEY = "ANTHROPIC_API_KEY"
 _CACHED = {"type": "ephemeral"}
+_SCHEMA = ("output_config", "output_format", "json_schema", "structured output")
 
 
 class AnthropicModel(Portable):
@@ -55,10 +56,12 @@ class AnthropicModel(Portable):
     ) -> None:
         self.model = name
         self.name = f"anthropic:{name}"
-        self.capabilities = Capabilities(native_output=is_recent(name))
-        self._base_url = base_url or os.environ.get("ANTHROPIC_BASE_URL")
+        self.capabilities = Capabilities(native_output="claude" in name and is_recent(name))
+        self._forces_tools = True
+        source = "base_url" if base_url else "ANTHROPIC_BASE_URL"
+        url = base_url or os.environ.get("ANTHROPIC_BASE_URL")
+        self._base_url = checked_url(url, source, "/v1/messages", "/v1")
         self._api_key = api_key
-        remember_url(self._base_url or "")
         self._clients = Clients(self._make_client)
         self._encoded = EncodedMessages(encode_message)
 
@@ -67,30 +70,58 @@ class AnthropicModel(Portable):
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[Chunk, None]:
         """Ask, and yield the answer as it comes."""
-        body = self._body(request)
+        answer = Answer()
+        try:
+            with expected_form("anthropic"):
+                async with aclosing(self._events(request)) as events:
+                    async for batch in events:
+                        for event in batch:
+                            if event is not END:
+                                for chunk in answer.decode(event):
+                                    yield chunk
+                answer.finish()
+        except ModelError:
+            yield UsageSoFar(self._usage(answer.spent))
+            raise
+        usage = self._usage(answer.spent)
+        if answer.stop is None:
+            yield UsageSoFar(usage)
+        else:
+            yield ModelDone(answer.stop, usage if usage.total_tokens else None)
+
+    async def _events(self, request: ModelRequest) -> AsyncGenerator[list[Any], None]:
+        """Post the request, and once more if the server takes a lesser one."""
         # Since version 2026-10-21 of the API, which the SDK speaks, `temperature` is an error.
         older = request.settings.temperature is not None
         headers = {"anthropic-version": "2023-06-01"} if older else None
-        answer, paid = Answer(), 0
         async with self._clients.lease() as client:
-            events = json_events(
-                client, "/v1/messages", body, provider="anthropic", headers=headers
-            )
-            async with aclosing(events):
-                with expected_form("anthropic"):
-                    async for batch in events:
-                        for event in batch:
-                            if event is END:
-                                continue
-                            for chunk in answer.decode(event):
-                                yield chunk
-                            if answer.counted > paid:
-                                paid = answer.counted
-                                yield UsageSoFar(self._usage(answer.spent))
-                    answer.finish()
-        if answer.stop is not None:
-            usage = self._usage(answer.spent)
-            yield ModelDone(answer.stop, usage if usage.total_tokens else None)
+            while True:
+                posted = self._body(request)
+                events = json_events(
+                    client, "/v1/messages", posted, provider="anthropic", headers=headers
+                )
+                try:
+                    async with aclosing(events):
+                        async for batch in events:
+                            yield batch
+                except ModelError as error:
+                    if not self._is_learned(error, request):
+                        raise
+                else:
+                    return
+
+    def _is_learned(self, error: ModelError, request: ModelRequest) -> bool:
+        """Learn from a refusal what the server does not take; tell whether to post without it."""
+        said = error.message.lower()
+        if error.status not in {400, 422}:
+            return False
+        if request.output is not None and any(word in said for word in _SCHEMA):
+            # Another request must be made: see `capabilities`.
+            self.capabilities = replace(self.capabilities, native_output=False)
+        elif request.tool_choice == "required" and self._forces_tools and "tool" in said:
+            self._forces_tools = False
+            return True
+        return False
 
     def _usage(self, spent: dict[str, Any]) -> Usage:
         """Count all tokens read, and price them if they were sold here at the ordinary rate."""
@@ -113,7 +144,10 @@ class AnthropicModel(Portable):
         fix = "Set it, or choose another model, such as 'local'."
         try:
             client = sdk.AsyncAnthropic(
-                api_key=self._api_key, base_url=self._base_url, max_retries=0
+                api_key=self._api_key,
+                base_url=self._base_url,
+                max_retries=0,
+                http_client=http_client(sdk, self._base_url or _HOME),
             )
         except sdk.CredentialsError as error:
             raise UserError(f"{_KEY} is not set. {fix} The SDK looked further: {error}") from None
@@ -136,7 +170,8 @@ class AnthropicModel(Portable):
         }
         if request.tools:
             head["tools"] = [_tool(spec) for spec in request.tools]
-            if request.tool_choice == "required" and not thinks(settings.extra):
+            forced = request.tool_choice == "required" and self._forces_tools
+            if forced and not thinks(settings.extra):
                 head["tool_choice"] = {"type": "any"}
         if settings.temperature is not None:
             head["temperature"] = settings.temperature

@@ -24,6 +24,7 @@ from nbagents.messages import (
     Usage,
 )
 from nbagents.models.base import Capabilities, Chunk, ModelDone, ModelRequest
+from nbagents.providers._address import checked_url
 from nbagents.providers._bedrock_answer import Answer, whole_answer
 from nbagents.providers._boto import blocking_events, watch_connections
 from nbagents.providers._calls import call_object, distinct_calls, fitting_id, fitting_name
@@ -35,7 +36,7 @@ from nbagents.providers._keys import checked_key
 from nbagents.providers._portable import Portable
 from nbagents.providers._thoughts import is_from_chat
 from nbagents.providers.prices import cost
-from nbagents.redaction import remember_credentials, remember_url
+from nbagents.redaction import remember_credentials
 
 __all__ = ["BedrockModel"]
 
@@ -75,8 +76,7 @@ class BedrockModel(Portable):
         self.capabilities = Capabilities(native_output=self._claude)
         self._streams = _UNSTREAMED.search(name) is None
         self._region = region
-        self._endpoint_url = endpoint_url
-        remember_url(endpoint_url or "")
+        self._endpoint_url = checked_url(endpoint_url, "endpoint_url")
         self._client: Any = None
         self._building = threading.Lock()
 

@@ -248,6 +248,61 @@ async def test_a_model_that_writes_the_answer_instead_of_calling_the_tool_is_und
     assert (await Agent("a", model=model, output_type=City).run("?")).output.people == 7
 
 
+@pytest.mark.parametrize(
+    "written",
+    [
+        "{}",
+        "```\n{}\n```",
+        "Here it is:\n```json\n{}\n```\nHave fun with `it`!",
+        "Sure! {} That is all.",
+        "<think>maybe {{1}}</think>\n{}",
+        "maybe {{1}}\n</think>\n\n```json\n{}\n```",
+        "```python\nx = {{}}\n```\n\n```json\n{}\n```",
+    ],
+)
+@pytest.mark.parametrize("name", ["Bern", "```\n{x}\n```"])
+async def test_json_is_found_among_words_fences_and_thoughts(written, name):
+    model = ScriptedModel(written.format(json.dumps({**GOOD, "name": name})), capabilities=NATIVE)
+    assert (await Agent("a", model=model, output_type=City).run("?")).output.name == name
+    assert len(model.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("say", "words"),
+    [
+        (Say(text="I cannot help with that.", stop="filtered"), "refused.*I cannot help with that"),
+        (Say(text="", stop="filtered"), "refused, or its vendor's content filter"),
+        (Say(text='{"name": "Be', stop="length"), r"limit of tokens.*Settings\(max_tokens="),
+    ],
+)
+async def test_a_typed_answer_that_ended_early_says_why_and_is_not_asked_for_again(say, words):
+    model = ScriptedModel(say, capabilities=NATIVE)
+    with pytest.raises(OutputError, match=words):
+        await Agent("a", model=model, output_type=City).run("?")
+    assert len(model.requests) == 1
+
+
+async def test_a_final_call_that_is_cut_again_and_again_says_what_to_raise():
+    cut = Say(calls=[("final_answer", '{"name": "Be')], stop="length")
+    with pytest.raises(OutputError, match=r"limit of tokens.*Settings\(max_tokens="):
+        await Agent("a", model=ScriptedModel(cut, repeat=True), output_type=City).run("?")
+
+
+async def test_a_whole_answer_counts_whatever_its_end():
+    say = Say(text=json.dumps(GOOD), stop="length")
+    model = ScriptedModel(say, capabilities=NATIVE)
+    assert (await Agent("a", model=model, output_type=City).run("?")).output.people == 7
+
+
+async def test_a_schema_that_excludes_tools_is_replaced_by_a_tool_only_beside_them():
+    able = Capabilities(native_output_with_tools=False)
+    model = ScriptedModel(Say(calls=[("final_answer", GOOD)]), json.dumps(GOOD), capabilities=able)
+    for tools in ([look], []):
+        run = await Agent("a", model=model, tools=tools, output_type=City).run("?")
+        assert run.output.people == 7
+    assert [request.output is None for request in model.requests] == [True, False]
+
+
 async def test_a_model_that_says_nothing_at_all_is_asked_again():
     model = ScriptedModel("", Say(calls=[("final_answer", GOOD)]))
     assert (await Agent("a", model=model, output_type=City).run("?")).output.people == 7

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
@@ -22,7 +24,7 @@ from nbagents import (
 from nbagents.notebook.items import NoteItem, TextItem, ToolItem
 from nbagents.notebook.live import bundle
 from nbagents.notebook.safe_markdown import NO_MATH
-from nbagents.notebook.view import RunView
+from nbagents.notebook.view import _STOP_NOTES, RunView
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -174,6 +176,31 @@ async def test_what_it_cost_is_in_the_header():
     assert "1,200 tokens · `$`0.0123" in forms["text/markdown"]
     view, _ = await watched(Agent("a", model=ScriptedModel(Say(text="x", usage=Usage(10, 2)))))
     assert "price unknown" in drawn(view)
+
+
+async def test_tokens_that_were_counted_from_the_text_are_about_so_many():
+    usage = Usage(1000, 200, estimated=True)
+    view, _ = await watched(Agent("a", model=ScriptedModel(Say(text="x", usage=usage))))
+    assert all("about 1,200 tokens" in form for form in bundle(view, 0.0).values())
+
+
+@pytest.mark.parametrize("say", [Say(), Say(text=" \n"), Say(thinking="hm")])
+async def test_an_empty_answer_says_so(say: Say):
+    view, _ = await watched(Agent("a", model=ScriptedModel(say)))
+    assert all("The answer is empty." in form for form in bundle(view, 0.0).values())
+
+
+@pytest.mark.parametrize("say", [Say(text="x"), Say(text="", stop="length")])
+async def test_an_answer_that_is_there_or_is_cut_is_not_called_empty(say: Say):
+    view, _ = await watched(Agent("a", model=ScriptedModel(say)))
+    assert "The answer is empty." not in drawn(view)
+
+
+def test_the_page_says_why_an_answer_ended_in_the_same_words():
+    twin = Path(__file__).parents[2] / "labextension" / "src" / "fold.ts"
+    listed = twin.read_text().partition("STOPS = new Map")[2].partition("]);")[0]
+    said = re.findall(r"""\['(\w+)', (?:'([^']*)'|"([^"]*)")\]""", listed)
+    assert {stop: one or other for stop, one, other in said} == _STOP_NOTES
 
 
 async def test_everything_that_is_not_ours_is_escaped():

@@ -13,7 +13,7 @@ from nbagents.models.base import ModelRequest
 from nbagents.providers.anthropic import AnthropicModel
 from tests.contract.vendors import ask
 from tests.wire.anthropic import AnthropicWire
-from tests.wire.server import Reply, reply
+from tests.wire.server import Call, Reply, Request, refuse, reply
 
 
 def model(server: AnthropicWire, name: str = "glm-5") -> AnthropicModel:
@@ -189,3 +189,34 @@ async def test_a_paused_answer_goes_back_without_the_space_at_its_end():
     async with AnthropicWire([reply("Hi")]) as server:
         await ask(model(server), ModelRequest([user_message("go"), said]))
     assert server.requests[0].json["messages"][1]["content"][0]["text"] == "Let me see."
+
+
+class Picky(AnthropicWire):
+    """Refuses what its class names, in the words of Claude's API or of those who copy it."""
+
+    refuses = ""
+    words = ""
+
+    def complaint(self, request: Request) -> Reply | None:
+        return refuse(400, self.words) if self.refuses in request.json else None
+
+
+@pytest.mark.parametrize(
+    ("refuses", "words"),
+    [
+        ("output_config", "output_config: Extra inputs are not permitted"),
+        ("output_config", "structured outputs are not supported"),
+        ("tool_choice", "Thinking may not be enabled when tool_choice forces tool use."),
+    ],
+)
+async def test_what_a_server_refuses_is_left_out_from_then_on(refuses, words):
+    class Server(Picky):
+        pass
+
+    Server.refuses, Server.words = refuses, words
+    answers = [reply(Call("final_answer", '{"value": 3}'))] * 2
+    async with Server(answers) as server:
+        made = model(server, "claude-sonnet-4-5" if refuses == "output_config" else "glm-5")
+        agent = Agent("a", model=made, output_type=int, retries=RetryPolicy(attempts=1))
+        assert [(await agent.run("go")).output for _ in range(2)] == [3, 3]
+    assert [refuses in request.json for request in server.requests] == [True, False, False]

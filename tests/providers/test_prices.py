@@ -8,6 +8,7 @@ import genai_prices
 import pytest
 
 from nbagents.messages import Usage
+from nbagents.providers.openai import OpenAIModel
 from nbagents.providers.prices import cost
 
 
@@ -62,3 +63,13 @@ def test_what_is_kept_in_the_cache_for_an_hour_has_its_own_price():
 )
 def test_an_unknown_price_is_never_guessed(provider: str, model: str):
     assert cost(provider, model, Usage(1000, 50)) is None
+
+
+def test_what_openai_writes_into_its_cache_is_billed():
+    model = OpenAIModel("gpt-5.6", api_key="k")
+    spent = {"prompt_tokens": 1_000_000, "completion_tokens": 0}
+    written = {"prompt_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 1_000_000}}
+    plain, billed = (model._usage({"usage": usage}).cost for usage in (spent, spent | written))
+    assert plain
+    assert billed
+    assert billed == plain * Decimal("1.25")

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from nbagents.messages import Message
-from nbagents.providers.openai import OpenAIModel
+from nbagents.providers.openai import Dialect, OpenAIModel
 from tests.contract.vendors import ask
 from tests.wire.openai import OpenAIWire
 from tests.wire.server import Reply
@@ -48,5 +48,5 @@ async def answer(*events: bytes, end: bytes = DONE) -> Message:
         return await ask(openai(server))
 
 
-def openai(server: OpenAIWire) -> OpenAIModel:
-    return OpenAIModel("m", base_url=server.url, api_key="k")
+def openai(server: OpenAIWire, dialect: Dialect | None = None) -> OpenAIModel:
+    return OpenAIModel("m", base_url=server.url, api_key="k", dialect=dialect)
