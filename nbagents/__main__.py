@@ -17,7 +17,7 @@ _CLEAR = "\r\x1b[K"
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return the exit code."""
-    parser = argparse.ArgumentParser(prog="nbagents", description="Look after nbagents.")
+    parser = argparse.ArgumentParser(prog="nbagents", description="Manage nbagents.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     local = commands.add_parser("local", help="fetch the weights of a local model")
     local.add_argument(
@@ -26,12 +26,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     local.set_defaults(run=_local)
     doctor = commands.add_parser("doctor", help="say what works here, and what is missing")
     doctor.set_defaults(run=_doctor)
-    shared = commands.add_parser("share", help="write a notebook as one page, without keys")
+    shared = commands.add_parser(
+        "share", help="export a notebook as one HTML page, without secrets"
+    )
     shared.add_argument("notebook", metavar="NOTEBOOK", help="the .ipynb file, as it is saved")
     shared.add_argument("--to", metavar="DIR/PATH", help="a folder, or a folder and a name")
-    shared.add_argument("--redact", action="store_true", help="put marks in the places of keys")
+    shared.add_argument("--redact", action="store_true", help="replace secrets with [redacted]")
     shared.set_defaults(run=_share)
-    played = commands.add_parser("replay", help="run a notebook again from its saved answers")
+    played = commands.add_parser("replay", help="run a notebook again from its recorded answers")
     played.add_argument("notebook", metavar="NOTEBOOK", help="the .ipynb file, as it is saved")
     played.add_argument(
         "--check", action="store_true", help="write nothing; exit with 1 if anything differs"
@@ -46,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"{_CLEAR if sys.stderr.isatty() else ''}{error}\n")
         return 1
     except KeyboardInterrupt:
-        end = "; the next fetch goes on from here" if options.run is _local else ""
+        end = "; the next fetch continues from here" if options.run is _local else ""
         sys.stderr.write(f"\nStopped{end}.\n")
         return 130
 
@@ -80,7 +82,7 @@ def _replay(options: argparse.Namespace) -> int:
     for line in (*replayed.differences, replayed.hint):
         sys.stderr.write(clean(f"{line}\n") if line else "")
     if not replayed.differences:
-        sys.stdout.write("All outputs are as they were.\n")
+        sys.stdout.write("All outputs match.\n")
     return 1 if replayed.differences else 0
 
 

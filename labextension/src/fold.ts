@@ -380,13 +380,13 @@ function howItWentOn(node: RunNode, at: number): string {
     return `Asked again at ${time}.`;
   }
   if (node.status === 'stopped' && node.reason !== 'Cancelled') {
-    return `Went on at ${time} after it was stopped.`;
+    return `Continued at ${time} after it was stopped.`;
   }
   const after: Partial<Record<RunStatus, string>> = {
     failed: 'it had failed',
     limited: 'it had reached its limit'
   };
-  return `Went on at ${time} after ${after[node.status] ?? 'it was cut off'}.`;
+  return `Continued at ${time} after ${after[node.status] ?? 'it was cut off'}.`;
 }
 
 function parsed(args: string): unknown {

@@ -35,7 +35,7 @@ class RunRenderer extends Widget implements IRenderMime.IRenderer, Listener {
     const source = model.data[this.options.mimeType] as unknown;
     const told = typeof source === 'string' ? parsed(source) : source;
     if (typeof told !== 'object' || told === null || !('run_id' in told)) {
-      const words = 'This is no document of a run that nbagents knows.';
+      const words = 'This is not a run document that nbagents can read.';
       const text = typeof source === 'string' ? [block(source, '')] : [];
       this.still.replaceChildren(element('p', '', words), ...text);
       this.swap(false);

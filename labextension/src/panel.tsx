@@ -191,7 +191,7 @@ function Session({ id, is_chosen: isChosen }: SessionRow): JSX.Element {
     <li className="nbagents-row">
       <div className="nbagents-line">
         {isChosen ? <b>{id}</b> : <span>{id}</span>}
-        {isChosen && <span className="nbagents-kind">✓ chosen</span>}
+        {isChosen && <span className="nbagents-kind">current</span>}
       </div>
     </li>
   );

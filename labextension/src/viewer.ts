@@ -19,7 +19,7 @@ const SHOWS: [Show, string][] = [
   ['questions', 'Questions'],
   ['problems', 'Problems']
 ];
-const GO_ON = 'Go on with: ';
+const GO_ON = 'Continue with: ';
 const PLAY_STEPS = 120;
 const PLAY_MS = 50;
 

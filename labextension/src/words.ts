@@ -39,7 +39,7 @@ const WAYS = new Map([
   ['form', (time: string) => `you answered at ${time}`],
   ['stdin', (time: string) => `you answered at ${time}`],
   ['code', BY_CODE],
-  ['prepared', (time: string) => `answered at ${time}, as prepared`]
+  ['prepared', (time: string) => `answered in advance at ${time}`]
 ]);
 const SHORT = 90;
 const UNKNOWN = 'price unknown';

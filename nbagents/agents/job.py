@@ -69,12 +69,12 @@ def read_output(job: Job[Any], message: Message, final: ToolCallPart | None) -> 
 def no_fitting_answer(job: Job[Any], message: Message, problem: str) -> str:
     """Say why there is no answer of the type that was asked for, and what to change."""
     if message.stop not in ENDED:
-        return f"{job.agent} gave no fitting answer. {problem}"
+        return f"{job.agent}'s answer didn't match its output type. {problem}"
     fix = f" {MORE_TOKENS}" if message.stop == "length" else ""
     said = (
         f" It said: {message.text.strip()}" if message.stop == "filtered" and message.text else ""
     )
-    return f"{job.agent} gave no fitting answer: {INCOMPLETE[message.stop]}.{fix}{said}"
+    return f"{job.agent}'s answer didn't match its output type: {INCOMPLETE[message.stop]}.{fix}{said}"
 
 
 def files_of(message: Message) -> tuple[FilePart, ...]:

@@ -37,7 +37,7 @@ Step = str | Say | Exception | Callable[[ModelRequest], "str | Say"]
 class ScriptedModel:
     """Answers with its steps, one a request: a text, a `Say`, an error to raise, or a function.
 
-    Text arrives word by word. `requests` keeps what it was asked. When the script is over it
+    Text arrives word by word. `requests` keeps what it was asked. When the script runs out it
     raises `UserError`; with `repeat=True` it starts again.
     """
 
@@ -75,7 +75,8 @@ class ScriptedModel:
     def _next(self) -> Step:
         asked, steps = len(self.requests), len(self._steps)
         if not steps or (asked >= steps and not self._repeat):
-            raise UserError(f"The script is over after {asked} answers; give the model more steps.")
+            answers = "1 answer" if asked == 1 else f"{asked} answers"
+            raise UserError(f"The script ran out after {answers}; add more steps, or repeat=True.")
         return self._steps[asked % steps]
 
 

@@ -115,7 +115,7 @@ def agent_card(agent: Agent[object]) -> Table:
     if agent.tool_table:
         rows.append(("tools", ", ".join(agent.tool_table)))
     if agent.approve:
-        rows.append(("you allow", ", ".join(agent.approve)))
+        rows.append(("needs your approval", ", ".join(agent.approve)))
     if agent.output_type is not str:
         rows.append(("answers", getattr(agent.output_type, "__name__", str(agent.output_type))))
     if agent.limits is not None:
@@ -123,7 +123,7 @@ def agent_card(agent: Agent[object]) -> Table:
         told = [f"{limits.turns} turns"] if limits.turns else []
         told += [f"${limits.cost}"] if limits.cost is not None else []
         rows.append(("limits", ", ".join(told)))
-    rows.append(("ask it", f"%ask {agent.name} ..."))
+    rows.append(("ask with", f"%ask {agent.name} ..."))
     return Table("", ("", ""), [(agent.name, ""), *rows])
 
 

@@ -24,14 +24,14 @@ _HELP = (
     ("%%ask NAME", "the same, with the body of the cell as the prompt"),
     ("%%swarm NAME", "agents that hand over to each other; a line a member"),
     ("%%graph NAME", "a workflow; the body is DOT: a -> b -> {c d}"),
-    ("%session [ID]", "write what is asked down, and go on with it after a restart"),
-    ("%session list | show | fork NEW | rm ID | resume", "look after what is written down"),
+    ("%session [ID]", "record what you ask, and resume after a restart"),
+    ("%session list | show | fork NEW | rm ID | resume", "manage sessions"),
     ("%agents", "the agents and teams of this notebook"),
     ("%runs [ID]", "the runs of this kernel"),
     ("%nbagents doctor", "what works here, and what is missing"),
     ("%nbagents config [model=NAME] [sessions=PLACE]", "the settings and where they come from"),
     ("%nbagents local [MODEL]", "fetch the weights of a local model"),
-    ("%nbagents share [PATH] [--redact]", "write the notebook as one page, without keys"),
+    ("%nbagents share [PATH] [--redact]", "export the notebook as one HTML page, without secrets"),
     ("%nbagents replay [PATH | off]", "answer from what the saved notebook holds, without a model"),
     ("%ask?  %%agent?  %%graph?  %session?", "all the options"),
 )
@@ -64,7 +64,7 @@ def _config(shell: InteractiveShell, rest: str) -> Table:
             ways = " or ".join(
                 f"%nbagents config {name}={form}" for name, form in _SETTINGS.items()
             )
-            raise UserError(f"{rest!r} is no setting. Write {ways}")
+            raise UserError(f"{rest!r} is not a setting. Write {ways}")
         if name == "model":
             resolve_model(value)
         else:
@@ -102,16 +102,18 @@ def _replay(shell: InteractiveShell, rest: str) -> Table:
 
     paths, options = _words(rest, "replay [PATH | off] [--run-tools]")
     if replaying.held:
-        return Table("", ("", ""), [("replay", "the whole notebook is replayed: it stays so")])
+        return Table(
+            "", ("", ""), [("replay", "on for the whole notebook; it cannot be turned off here")]
+        )
     if paths == ["off"]:
         replaying.end()
-        rows = [("replay", "off: models are asked again, and tools run")]
+        rows = [("replay", "off: models and tools run for real again")]
     else:
         path = Path(paths[0]) if paths else open_notebook()
         count = replaying.begin(path, run_tools="--run-tools" in options)
-        runs = "1 run" if count == 1 else f"{count} runs"
+        runs = "1 recorded run" if count == 1 else f"{count} recorded runs"
         rows = [
-            ("replay", f"answers come from {runs} in {from_here(str(path))}, and cost nothing"),
+            ("replay", f"replaying {runs} from {from_here(str(path))} (free)"),
             ("note", saved_at(path)),
             ("to end it", "%nbagents replay off"),
         ]

@@ -164,7 +164,7 @@ def _difference(before: Sequence[_Shown], after: Sequence[_Shown], *, any_order:
             continue
         if was.kind == now.kind == "run":
             return _first_change(was.value, now.value)
-        return f"{_short(was)} became {_short(now)}"
+        return f"expected {_short(was)}, got {_short(now)}"
     if len(before) > len(after):
         return f"{_short(before[len(after)])} is missing"
     return f"{_short(after[len(before)])} is new" if len(after) > len(before) else ""
@@ -210,14 +210,14 @@ def _first_change(before: _Course, after: _Course) -> str:
     if gone := [name for name in one if name not in other]:
         return f"{gone[0]} did not run"
     if new := [name for name in other if name not in one]:
-        return f"{new[0]} ran, and had not before"
+        return f"{new[0]} ran, but is not in the recording"
     for (name, *was), (_, *now) in zip(before, after, strict=False):
         for step, other_step in zip([*was[0], *was[1]], [*now[0], *now[1]], strict=False):
             if step != other_step:
-                return f"in {name}, {_short(step)} became {_short(other_step)}"
+                return f"in {name}: expected {_short(step)}, got {_short(other_step)}"
         if was != now:
-            return f"{name} did more, or less, than before"
-    return f"{len(before)} runs became {len(after)}"
+            return f"{name} took different steps than recorded"
+    return f"expected {len(before)} runs, got {len(after)}"
 
 
 def _short(told: Any) -> str:

@@ -65,14 +65,14 @@ _TOOL_SIGNS = {
     "stopped": ("■", "stopped", _GREY),
 }
 _SHORT_ARGS = 90
-_GO_ON = "Go on with: "
+_GO_ON = "Continue with: "
 _SHOWN_RESULT = 4_000
 _SHOWN_RESULT_LIVE = 300
 _WAYS = {
     "form": "you answered at {time}",
     "stdin": "you answered at {time}",
     "code": "answered at {time} by code",
-    "prepared": "answered at {time}, as prepared",
+    "prepared": "answered in advance at {time}",
 }
 _LARGEST_IMAGE = 1_000_000
 _SAFE_IMAGES = {"image/png", "image/jpeg", "image/gif", "image/webp"}

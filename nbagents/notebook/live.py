@@ -271,7 +271,7 @@ class TerminalCanvas:
                     self._say(event.run_id, message.text)
                 self._streamed.discard(event.run_id)
             case RunResumed(note=note) if event.run_id == next(iter(self._names)):
-                self._print(f"[went on] {note}".rstrip() + "\n", own_line=True)
+                self._print(f"[continued] {note}".rstrip() + "\n", own_line=True)
             case ToolStarted(name=name):
                 self._print(f"[{name}…]\n", own_line=True)
             case ToolFinished(result=result) if result.is_error:

@@ -218,7 +218,7 @@ class AgentMagics(Magics):
     @no_var_expand
     @line_magic
     def nbagents(self, line: str) -> object:
-        """Look after nbagents: `%nbagents doctor`, `config`, `local` or `help`."""
+        """Manage nbagents: `%nbagents doctor`, `config`, `local` or `help`."""
         return commands.run(self.shell, self.namespace.filled(line))
 
     def _changed(self, runnable: Runnable[Any], options: Any) -> Runnable[Any]:

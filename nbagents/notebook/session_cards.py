@@ -123,7 +123,7 @@ def session_card(session: Session, facts: Iterable[str] = (), rows: Iterable[Row
     told_rows.extend(rows)
     if session.note:
         told_rows.append(Row("mended", session.note))
-    told_rows.append(Row("lies in", place_of(session)))
+    told_rows.append(Row("stored in", place_of(session)))
     return Card(f"Session {session.id}", known, told_rows)
 
 
@@ -157,7 +157,7 @@ def sessions_table(
     """List sessions, the newest first; of one that cannot be read, why."""
     known = sorted(stories, key=lambda pair: -_last_at(pair[1]))
     rows = [(name, "current" if name == current else "", *_cells(story)) for name, story in known]
-    empty = "There is no session here yet. Begin one: %session ID"
+    empty = "There is no session here yet. Start one: %session ID"
     title = (
         f"The first {len(rows):,} of {there_are:,}, by their ids. Fewer: %session list PREFIX"
         if len(rows) < there_are

@@ -62,7 +62,7 @@ class SessionMagics(Magics):
         self._magics = magics
         if session := _chosen.get(shell):
             magics.session = session
-            display(Card(f"Session {session.id} goes on", ["to leave it: %session off"]))
+            display(Card(f"Session {session.id} continues", ["to leave it: %session off"]))
 
     @no_var_expand
     @magic_arguments()
@@ -100,7 +100,7 @@ class SessionMagics(Magics):
             return None
         new = Session(old.id)
         self._choose(new)
-        why = f"it goes on there; what it had until now stays in {place_of(old)}"
+        why = f"it continues there; earlier events stay in {place_of(old)}"
         return f"session {new.id}", place_of(new), why
 
     def ids(self) -> list[str]:
@@ -140,7 +140,7 @@ class SessionMagics(Magics):
         taken = {"": 0, "fork": 2, "off": 0}.get(verb, 1)
         for place, name in enumerate((options.name, options.other, rest or None)):
             if name is not None and place >= taken:
-                hint = "" if verb else f" The verbs are {', '.join(VERBS)}."
+                hint = "" if verb else f" The commands are {', '.join(VERBS)}."
                 raise UsageError(f"%session {options.what} takes no {name!r}.{hint}")
         for option in ("at", "answers", "turns", "cost"):
             its = "fork" if option == "at" else "resume"
@@ -155,20 +155,22 @@ class SessionMagics(Magics):
             return _card(session)
         close = await _close(session.id, session.store)
         rows = [Row("did you mean", "", f"%session {close}")] if close else []
-        return _card(session, "new: what is asked from now on is written down", *rows)
+        return _card(session, "new: everything you ask from now on is recorded", *rows)
 
     def _leave(self) -> Card:
         left = self._magics.session
         self._choose(None)
-        return _nothing(f"Session {left.id} is left" if left else "No session")
+        return _nothing(f"Left session {left.id}" if left else "No session")
 
     async def _fork(self, old: str | None, new: str | None, at: int | None) -> Card:
         if old is None:
-            raise UsageError("What is the branch to be called? %session fork NEW")
+            raise UsageError("Name the new branch: %session fork NEW")
         if new is None:
             old, new = None, old
         if new in VERBS:
-            raise UsageError(f"{new!r} is a verb of %session, so no session can be chosen by it.")
+            raise UsageError(
+                f"{new!r} is a command of %session, so it cannot be the name of a session."
+            )
         session = await self._find(old, readable=False)
         branch = await session.fork(new, at)
         self._choose(branch)
@@ -227,7 +229,7 @@ class SessionMagics(Magics):
         if name is None:
             return next(iter(runs.values()))
         if name not in runs:
-            raise unknown_name("run that can go on", name, runs)
+            raise unknown_name("run that can continue", name, runs)
         return runs[name]
 
     def _known(self, run: RunRecord) -> Runnable[Any] | None:
@@ -250,8 +252,8 @@ class SessionMagics(Magics):
         missing = f"The {kind} {run.name!r} is not defined in this kernel."
         human = present_human()
         if there and human is not None:
-            reason = f"{missing} What it had done is not done again."
-            question = Question("Which one is to go on in its place?", choices=[*there])
+            reason = f"{missing} Finished work is not repeated."
+            question = Question("Which one should continue in its place?", choices=[*there])
             schema = question.adapter.json_schema()
             asked = OpenQuestion(
                 question, InputRequested("", question.prompt, schema, run.name, reason)
@@ -266,7 +268,7 @@ class SessionMagics(Magics):
 
     def _current(self) -> Session:
         if self._magics.session is None:
-            raise UserError("No session is chosen. Choose one: %session ID")
+            raise UserError("No session is active. Start or continue one: %session ID")
         return self._magics.session
 
     async def _find(self, id: str | None, *, readable: bool = True) -> Session:
@@ -289,7 +291,7 @@ async def _read(session: Session) -> Session:
         return await session.load()
     except SessionCorrupt as error:
         if session.events:
-            error.args = (f"{error} Go on from there: %session fork {_quoted(session.id)} NEW",)
+            error.args = (f"{error} Continue from there: %session fork {_quoted(session.id)} NEW",)
         raise
 
 
@@ -314,9 +316,9 @@ async def _close(id: str, store: SessionStore) -> str:
 def _card(session: Session, fact: str = "", *rows: Row) -> Card:
     """Show a session that is current, with what is to be typed to go on."""
     ways = [
-        Row("goes on", f"{run.name}, when it is asked the same again, or by", _way(run, index))
+        Row("to continue", f"ask {run.name} the same question, or", _way(run, index))
         if run.is_open
-        else Row("goes on", f"{run.name}, which {_ENDED[run.status]}, by", _way(run, index))
+        else Row("to continue", f"{run.name}, which {_ENDED[run.status]}:", _way(run, index))
         for index, run in enumerate(can_go_on(session))
     ]
     return session_card(session, [fact] if fact else [], [*ways, *rows])
@@ -339,7 +341,7 @@ def _quoted(name: str) -> str:
 
 def _nothing(title: str) -> Card:
     rows = [
-        Row("begin one", "or go on with one:", "%session ID"),
+        Row("start", "or continue a session:", "%session ID"),
         Row("see all", "", "%session list"),
     ]
-    return Card(title, ["what is asked is not written down"], rows)
+    return Card(title, ["what you ask is not recorded"], rows)

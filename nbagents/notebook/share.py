@@ -118,14 +118,12 @@ def open_notebook() -> Path:
     """
     name = os.environ.get("JPY_SESSION_NAME", "")
     if not name.endswith(".ipynb"):
-        raise UserError(
-            "This kernel was not told which notebook is open. Name its file behind the command."
-        )
+        raise UserError("I can't tell which notebook is open. Give its path: %nbagents share FILE")
     path = Path(name)
     if not path.is_file():
         raise UserError(
             f"There is no file {path}: the notebook was renamed, or has never been saved. "
-            "Save it, or name its file behind the command."
+            "Save it, or give its path."
         )
     return path
 
@@ -133,7 +131,7 @@ def open_notebook() -> Path:
 def saved_at(path: Path) -> str:
     """Say which state of a notebook was read: what was changed since is not in the file."""
     time = datetime.fromtimestamp(path.stat().st_mtime).astimezone()
-    return f"As it was saved at {time:%H:%M:%S}; later changes are not in it."
+    return f"Uses the version saved at {time:%H:%M:%S}; later changes are not included."
 
 
 def read_notebook(path: Path) -> Any:

@@ -68,7 +68,7 @@ class TeamMagics(Magics):
         """Define a swarm: agents that hand over to each other. One member a line.
 
         `writer: drafts the text -> critic, human` says what the member is for, and to whom it may
-        hand over; without `->` that is everybody. `human` is you.
+        hand over; without `->` that is everybody, and with nothing behind it nobody. `human` is you.
         """
         options, rest = parse(TeamMagics.swarm, expand(line, self._namespace.variables))
         takes_one_name("swarm", rest)
@@ -110,10 +110,6 @@ class TeamMagics(Magics):
         with _pointing(line):
             runnable = self._namespace.runnable(match["name"])
         targets = None if match["targets"] is None else names(match["targets"])
-        if targets == []:
-            raise UserError(
-                f"{line}`->` needs a name after it. Without `->` it may hand over to everybody."
-            )
         purpose = (match["purpose"] or "").strip()
         self._check_arrow(line, match["name"], purpose)
         return _Member(line, match["name"], runnable, purpose, targets)

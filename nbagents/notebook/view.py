@@ -297,9 +297,9 @@ def _how_it_went_on(node: RunNode, at: float, cut_at: float) -> str:
     if node.waiting:
         return f"Asked again at {told}"
     if node.status == "stopped" and node.reason != "Cancelled":  # A kernel's end gives no reason.
-        return f"Went on at {told} after it was stopped"
+        return f"Continued at {told} after it was stopped"
     after = {"failed": "it had failed", "limited": "it had reached its limit"}
-    return f"Went on at {told} after {after.get(node.status, 'it was cut off')}"
+    return f"Continued at {told} after {after.get(node.status, 'it was cut off')}"
 
 
 def _grow(node: RunNode, text: str, *, thinking: bool) -> None:

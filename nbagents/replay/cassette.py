@@ -50,7 +50,7 @@ _PARTS = (
     "its model or settings have changed",
     "its instructions have changed",
     "its tools, or the type of its answer, have changed",
-    "it was told other things",
+    "its input has changed",
 )
 
 
@@ -218,10 +218,10 @@ class Cassette:
         return tape.next() if tape else None
 
     def _why(self, agent: str, request: str) -> str:
-        fix = "Ask the model itself again: %nbagents replay off"
+        fix = "To call the model again: %nbagents replay off"
         own = [asked for asked in self._asked if asked.agent == agent]
         if not own:
-            return f"No saved run tells what {agent} answers. {fix}"
+            return f"No recorded answer for {agent}. {fix}"
         parts = request.split("-")
 
         def unlike(asked: _Asked) -> list[bool]:
@@ -229,10 +229,10 @@ class Cassette:
 
         nearest = min(own, key=lambda asked: sum(unlike(asked)))
         changed = [words for words, is_so in zip(_PARTS, unlike(nearest), strict=True) if is_so]
-        told = f"{' and '.join(changed)} since {nearest.place} was run"
+        told = f"{' and '.join(changed)} since {nearest.place}"
         if changed == [_PARTS[-1]]:
-            told += ", or it was not saved (a cell saves 100 runs, and none where it ends with `;`)"
-        return f"No saved run tells what {agent} answers here: {told}. {fix}"
+            told += ", or the run was not saved (only the first 100 runs of a cell are saved, and none if it ends with `;`)"
+        return f"No recorded answer for {agent}: {told}. {fix}"
 
 
 def _why_stopped(events: Sequence[DurableEvent]) -> str:
@@ -244,8 +244,8 @@ def _why_stopped(events: Sequence[DurableEvent]) -> str:
 def no_result(agent: str, call: ToolCallPart) -> ReplayMiss:
     """Make the error of a call that nothing was recorded of."""
     return ReplayMiss(
-        f"{agent} calls {call.name}({call.args:.80}), of which no saved run has the result. "
-        "Run tools too: %nbagents replay --run-tools"
+        f"{agent} calls {call.name}({call.args:.80}), and no result of that is recorded. "
+        "To run tools: %nbagents replay --run-tools"
     )
 
 

@@ -334,8 +334,8 @@ async def _go_on(ctx: RunContext, runnable: Runnable[Any]) -> None:
         return
     ctx.spend(past.spent)
     note, problem = changes(runnable.name, before, now)
-    if problem and not await ctx.ask(Question(f"{problem} Go on all the same?", bool)):
-        raise UserError(f"{problem} It does not go on.")
+    if problem and not await ctx.ask(Question(f"{problem} Continue anyway?", bool)):
+        raise UserError(f"{problem} It was not continued.")
     ctx.record_event(RunResumed(note, runnable.model_name, now))
 
 

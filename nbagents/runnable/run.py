@@ -298,7 +298,7 @@ class Run(Generic[T]):
         if self.status != "waiting":
             return ""
         answers = ", ".join(f'"{name}": ...' for name in self._unanswered)
-        return f"Go on with: await run.resume(answers={{{answers}}})"
+        return f"Continue with: await run.resume(answers={{{answers}}})"
 
     def resume(self, answers: Answers | None = None) -> Coroutine[Any, Any, Run[T]]:
         """Answer what the run waits for, and go on from there; nothing that was done is repeated.
@@ -318,7 +318,7 @@ class Run(Generic[T]):
             return await held.again(self.events, answers)
         if held.task.done():
             how = "stopped" if held.task.cancelled() else "resumed to its end already"
-            raise UserError(f"{self!r} cannot go on: it was {how}.")
+            raise UserError(f"{self!r} cannot continue: it was {how}.")
         given = self._given(held, answers)
         for question, value in given:
             question.check(value)

@@ -31,7 +31,7 @@ def store_from(address: str) -> SessionStore:
     scheme, colon, place = address.partition(":")
     if not colon:
         hint = ", ".join(_FORMS.values())
-        raise UserError(f"{address!r} is no place for sessions. Write one of: {hint}")
+        raise UserError(f"{address!r} is not a place for sessions. Write one of: {hint}")
     if scheme not in _FORMS:
         raise unknown_name("place for sessions", scheme, _FORMS)
     bucket, _, prefix = place.removeprefix("//").partition("/")

@@ -90,7 +90,7 @@ def _parsed(when: str) -> ast.Expression:
         compile(tree, "<when>", "eval")  # Some things only the compiler finds, such as `await`.
     except SyntaxError as error:
         where = " " * max(0, (error.offset or 1) - 1) + "^"
-        message = f"The condition is no Python expression: {error.msg}\n  {when.strip()}\n  {where}"
+        message = f"The condition isn't a valid Python expression: {error.msg}\n  {when.strip()}\n  {where}"
         raise UserError(message) from None
     return tree
 

@@ -57,7 +57,9 @@ class Graph(Runnable[Any]):
         check_name("graph", self.name)
         given = cast("object", self.nodes)
         if not isinstance(given, Mapping):
-            raise UserError(f"nodes={given!r:.60} is no dictionary: {{name: agent or function}}.")
+            raise UserError(
+                f"nodes must be a dictionary, {{name: agent or function}}, not {given!r:.60}."
+            )
         nodes = {name: _as_node(name, node) for name, node in self.nodes.items()}
         object.__setattr__(self, "nodes", nodes)
         edges = tuple(_as_edge(edge) for edge in self.edges)
@@ -66,7 +68,7 @@ class Graph(Runnable[Any]):
             raise UserError(f"The graph {self.name!r} has no nodes.")
         check_limits(self.limits)
         if self.max_steps is not None and self.max_steps < 1:
-            raise UserError(f"max_steps={self.max_steps} lets nothing run.")
+            raise UserError(f"max_steps={self.max_steps} must be at least 1.")
         _ = self._plan, self._functions
         self._check_shown()
 

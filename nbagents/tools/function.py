@@ -126,7 +126,7 @@ class FunctionTool(Tool, Generic[P, R]):
             raise ToolRetry(_problems(error)) from None
         except Exception as error:
             problem = f"{type(error).__name__}: {error}"
-            raise ToolRetry(f"The arguments do not fit: {problem}") from error
+            raise ToolRetry(f"Invalid arguments: {problem}") from error
 
     async def needs_approval(self, args: dict[str, Any]) -> bool:
         """Tell what `approve` says; when it fails, a person has to decide."""
@@ -295,7 +295,7 @@ def _problems(error: ValidationError) -> str:
         f"{'.'.join(str(step) for step in problem['loc'])}: {problem['msg']}".removeprefix(": ")
         for problem in error.errors(include_url=False, include_input=False, include_context=False)
     )
-    return "The arguments do not fit: " + "; ".join(lines)
+    return "Invalid arguments: " + "; ".join(lines)
 
 
 def _result(value: object) -> ToolResult:

@@ -144,7 +144,7 @@ async def test_a_child_that_fails_is_an_error_result_that_its_parent_reads():
 async def test_a_child_whose_answer_never_fits_is_an_error_result_too():
     agent = Agent("expert", model=ScriptedModel("no", "no", "no"), output_type=int)
     run = await boss("birds?", tools=[agent]).run("go")
-    assert run.messages[2].parts[0].text.startswith("expert failed: expert gave no fitting answer")
+    assert run.messages[2].parts[0].text.startswith("expert failed: expert's answer didn't match")
 
 
 @pytest.mark.parametrize(

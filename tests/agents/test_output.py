@@ -222,7 +222,7 @@ async def test_in_the_native_way_it_is_told_so_in_words():
 
 async def test_the_third_answer_that_does_not_fit_is_an_error_that_says_why():
     model = ScriptedModel(Say(calls=[("final_answer", BAD)], usage=TOKEN), repeat=True)
-    with pytest.raises(OutputError, match="a gave no fitting answer") as raised:
+    with pytest.raises(OutputError, match="a's answer didn't match its output type") as raised:
         await Agent("a", model=model, output_type=City).run("?")
     run = raised.value.run
     assert len(model.requests) == 3

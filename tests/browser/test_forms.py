@@ -205,7 +205,7 @@ async def test_what_does_not_fit_is_explained_and_what_was_typed_stays(asking):
     form = forms(notebook.cell(1))
     await form.get_by_label("Name").fill("Ada")
     await form.get_by_role("button", name="Send").click()
-    await expect(form.get_by_role("alert")).to_have_text("Please look at: Day, Size.")
+    await expect(form.get_by_role("alert")).to_have_text("Please check: Day, Size.")
     await expect(form.get_by_label("Day")).to_be_focused()
     await form.get_by_label("Day").fill("2026-12-24")
     await form.get_by_role("group", name="Size").get_by_text("small").click()
@@ -225,7 +225,7 @@ async def test_an_empty_answer_is_one_but_not_by_accident(asking):
     form = forms(notebook.cell(1))
     await form.get_by_role("button", name="Send").click()
     await expect(form.get_by_role("alert")).to_contain_text(
-        "This is empty. Send again to leave it so."
+        "This field is empty. Press Send again to leave it blank."
     )
     await form.get_by_role("button", name="Send").click()
     await running.finished()
@@ -271,7 +271,7 @@ async def test_later_puts_a_question_off_and_resume_asks_it_again(cells):
     await forms(notebook.cell(1)).get_by_role("button", name="Later").click()
     await running.finished()
     shown = await notebook.cell(1).text()
-    assert 'Put off. Go on with: await run.resume(answers={"q1": ...})\nwaiting' in shown
+    assert 'Postponed. To continue: await run.resume(answers={"q1": ...})\nwaiting' in shown
     running = await notebook.begin(2)
     await forms(notebook.cell(2)).get_by_label("Answer").fill("Ada")
     await notebook.page.keyboard.press("Enter")

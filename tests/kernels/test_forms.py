@@ -177,7 +177,7 @@ def test_what_does_not_fit_leaves_the_form_open(cells: Kernel):
 
 
 @pytest.mark.parametrize("code", [METHOD, BLOCKED], ids=["await", "blocked"])
-@pytest.mark.parametrize(("kind", "words"), [("later", "Put off."), ("closed", "was closed")])
+@pytest.mark.parametrize(("kind", "words"), [("later", "Postponed."), ("closed", "was closed")])
 def test_a_question_that_is_put_off_is_asked_again(cells: Kernel, code: str, kind: str, words: str):
     cell = cells.begin(code, allow_stdin=True)
     Page(cells, cell).send(kind=kind)

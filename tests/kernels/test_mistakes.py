@@ -75,7 +75,6 @@ def cells(kernel: Kernel) -> Kernel:
         ),
         ("%%swarm s\nwriter => human", "Line 2: write -> for =>"),
         ("%%swarm s\nwriter: x → critc\ncritic: y", "Line 2: write -> for →"),
-        ("%%swarm s\nwriter: x ->\ncritic: y", "Line 2: `->` needs a name after it."),
         ("%%graph g\nwriter => critic", "Line 2 is not valid DOT: write -> for =>."),
         ("%%graph g\nwriter -> reviews", "'reviews' is a Table, not an agent or a function."),
         ("%%graph g\nx [py=writer]", "'writer' is an Agent, not a function. Write agent=writer"),

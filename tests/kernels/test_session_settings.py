@@ -24,13 +24,13 @@ def test_a_session_moves_to_where_sessions_are_kept_from_now_on(cells: Kernel, t
     there = tmp_path / "there"
     told = cells.execute(f"%nbagents config sessions=file:{there}").text
     assert re.search(
-        rf"session moving +{there}/moving/log.jsonl +it goes on there; "
+        rf"session moving +{there}/moving/log.jsonl +it continues there; "
         r"what it had until now stays in .nbagents/sessions/moving/log.jsonl",
         told,
     )
     assert "session moving" not in cells.execute(f"%nbagents config sessions=file:{there}").text
     assert "session moving" not in cells.execute("%nbagents config").text
-    assert f"lies in  {there}" in cells.execute("%session").text
+    assert f"stored in  {there}" in cells.execute("%session").text
     assert "Heard 1." in cells.execute("%ask talker two").text
     assert (there / "moving" / "log.jsonl").exists()
     cells.execute("del os.environ['NBAGENTS_SESSIONS']")
@@ -43,7 +43,7 @@ def test_another_folder_to_work_in_begins_no_other_sessions(cells: Kernel, tmp_p
     home = cells.execute("print(os.getcwd())").text.strip()
     cells.execute(f"%cd -q {tmp_path}")
     assert "walking" in cells.execute("%session list").text
-    assert f"lies in  {home}/.nbagents" in cells.execute("%session walking").text
+    assert f"stored in  {home}/.nbagents" in cells.execute("%session walking").text
     assert f"file:{home}/.nbagents/sessions" in cells.execute("%nbagents config").text
     assert "Heard 2." in cells.execute("%ask talker two").text
     cells.execute(f"%cd -q {home}")
@@ -54,7 +54,7 @@ def test_a_session_is_kept_when_the_extension_is_loaded_anew(cells: Kernel):
     cells.execute("%session kept")
     assert "Heard 1." in cells.execute("%ask talker one").text
     told = cells.execute("%reload_ext nbagents").text
-    assert told.startswith("Session kept goes on · to leave it: %session off")
+    assert told.startswith("Session kept continues · to leave it: %session off")
     assert "Heard 2." in cells.execute("%ask talker two").text
     cells.execute("%session off")
     assert cells.execute("%reload_ext nbagents").text == ""

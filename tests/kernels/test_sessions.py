@@ -187,7 +187,7 @@ def test_another_one_goes_on_in_the_place_of_one_that_is_gone(cells: Kernel):
     )
     cell = cells.begin("%session resume", allow_stdin=True)
     page = Page(cells, cell)
-    assert "Which one is to go on in its place?" in shown(cell)
+    assert "Which one should continue in its place?" in shown(cell)
     page.answer("other")
     cell.wait_for(lambda cell: forms(cell) and forms(cell) != [page.comm_id])
     Page(cells, cell).answer("red")
@@ -264,7 +264,7 @@ def test_what_is_wrong_in_the_store_is_told_and_what_stands_before_it_goes_on(
     broken = cells.execute("%session torn")
     assert broken.error is not None
     assert broken.error.startswith("SessionCorrupt: Record ")
-    assert broken.error.endswith("Go on from there: %session fork torn NEW")
+    assert broken.error.endswith("Continue from there: %session fork torn NEW")
     assert "rubbish" not in cells.execute("%session list torn").text
     assert "2 runs: 2 finished" in cells.execute("%session fork torn whole").text
     assert "torn is removed" in cells.execute("%session rm torn").text
@@ -274,17 +274,17 @@ def test_what_is_wrong_in_the_store_is_told_and_what_stands_before_it_goes_on(
 @pytest.mark.parametrize(
     ("line", "error"),
     [
-        ("%session resume", "UserError: No session is chosen. Choose one: %session ID"),
-        ("%session show", "UserError: No session is chosen. Choose one: %session ID"),
+        ("%session resume", "UserError: No session is active. Start or continue one: %session ID"),
+        ("%session show", "UserError: No session is active. Start or continue one: %session ID"),
         ("%session rm", "UsageError: Which one? %session rm ID"),
-        ("%session fork", "UsageError: What is the branch to be called? %session fork NEW"),
+        ("%session fork", "UsageError: Name the new branch: %session fork NEW"),
         ("%session fork list", "UsageError: 'list' is a verb of %session"),
         ("%session ../x", "UserError: '../x' cannot be the id of a session: it looks like a path."),
-        ("%session work now", "UsageError: %session work takes no 'now'. The verbs are fork"),
+        ("%session work now", "UsageError: %session work takes no 'now'. The commands are fork"),
         ("%session off now", "UsageError: %session off takes no 'now'."),
         ("%session work --at 3", "UsageError: --at belongs to %session fork."),
         ("%session work --turns 3", "UsageError: --turns belongs to %session resume."),
-        ("%nbagents config session=x", "UserError: 'session=x' is no setting. Write"),
+        ("%nbagents config session=x", "UserError: 'session=x' is not a setting. Write"),
         (
             "%nbagents config sessions=fil:x",
             "UserError: There is no place for sessions 'fil'. Did you mean 'file'?",
@@ -366,7 +366,7 @@ def test_a_call_that_cannot_await_is_cut_off_by_a_restart_and_not_stopped(
     until(cell, home, "slow")
     restart(cells)
     (home / "go-on").touch()
-    assert "goes on" in cells.execute("%session sync").text
+    assert "to continue" in cells.execute("%session sync").text
     printed = cells.execute("print(flow('go', session='sync').output)").outputs[0]
     assert printed["text"] == "3\n"
     assert lines(home) == ["first", "slow", "slow", "last"]

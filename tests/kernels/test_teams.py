@@ -97,7 +97,7 @@ def test_a_run_that_is_shown_again_has_its_picture(cells: Kernel):
         ("%%swarm planner\ngreeter", "'planner' is an Agent already."),
         ("%%graph g\n\nplanner -> sise", "Line 3: There is no agent or function 'sise'. Did you mean 'size'?"),
         ('%%graph g\nplanner -> size\nsize -> greeter [when="ouput > 3"]', "Line 3: The edge size -> greeter: In the condition 'ouput > 3': There is no name 'ouput'. Did you mean 'output'?"),
-        ('%%graph g\nplanner -> size [when="1 +"]', "Line 2: The edge planner -> size: The condition is no Python expression"),
+        ('%%graph g\nplanner -> size [when="1 +"]', "Line 2: The edge planner -> size: The condition isn't a valid Python expression"),
         ("%%graph g\nplanner [agent=nobody]", "Line 2: There is no agent 'nobody'."),
         ("%%graph g\nplanner [timeout=soon]", "Line 2: timeout must be a number, not 'soon'."),
         ("%%graph g\nplanner [join=some]", "Line 2: There is no join 'some'."),
@@ -145,7 +145,7 @@ def test_prepared_answers_are_taken_and_shown(cells: Kernel, ask: str):
     )
     cell = cells.execute(with_answers)
     assert cell.error is None
-    assert "as prepared: true" in cell.text
+    assert "answered in advance at" in cell.text
     assert "so True" in cell.text
 
 

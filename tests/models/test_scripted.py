@@ -25,7 +25,7 @@ async def test_it_says_its_steps_one_after_the_other_and_then_that_the_script_is
     model = ScriptedModel("one", "two")
     agent = Agent("a", model=model)
     assert [(await agent.run("go")).output for _ in range(2)] == ["one", "two"]
-    with pytest.raises(UserError, match="The script is over after 2 answers"):
+    with pytest.raises(UserError, match="The script ran out after 2 answers"):
         await agent.run("go")
     assert repr(model) == "ScriptedModel(2 steps)"
 
@@ -36,7 +36,7 @@ async def test_it_may_start_again():
 
 
 async def test_a_script_without_steps_has_nothing_to_say():
-    with pytest.raises(UserError, match="The script is over after 0 answers"):
+    with pytest.raises(UserError, match="The script ran out after 0 answers"):
         await Agent("a", model=ScriptedModel(repeat=True)).run("go")
 
 

@@ -75,7 +75,7 @@ def test_a_notebook_of_the_tour_replays_as_it_was_shipped(clone: Path, name: str
         check=False,
     )
     assert checked.stderr == ""
-    assert (checked.returncode, checked.stdout) == (0, "All outputs are as they were.\n")
+    assert (checked.returncode, checked.stdout) == (0, "All outputs match.\n")
 
 
 class Lab:

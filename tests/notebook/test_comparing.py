@@ -54,16 +54,18 @@ async def test_nodes_that_run_side_by_side_may_end_in_another_order():
 async def test_where_no_run_came_in_another_order_the_order_of_a_text_counts():
     before, after = await run_of("a", "b"), await run_of("a", "b")
     assert differences(cells(before, "a\nb"), cells(after, "b\na")) == {
-        2: "'a b' became 'b a'",
+        2: "expected 'a b', got 'b a'",
     }
 
 
 async def test_a_text_of_other_words_differs_in_any_order():
     before, after = await run_of("a", "b"), await run_of("b", "a")
-    assert differences(cells(before, "a 1"), cells(after, "a 2")) == {2: "'a 1' became 'a 2'"}
+    assert differences(cells(before, "a 1"), cells(after, "a 2")) == {
+        2: "expected 'a 1', got 'a 2'"
+    }
 
 
 async def test_what_was_printed_before_the_run_has_an_order():
     before, after = await run_of("a", "b"), await run_of("b", "a")
     was, now = cells(before, "x y")[::-1], cells(after, "y x")[::-1]
-    assert differences(was, now) == {1: "'x y' became 'y x'"}
+    assert differences(was, now) == {1: "expected 'x y', got 'y x'"}

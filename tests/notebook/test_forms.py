@@ -190,7 +190,7 @@ def test_what_is_left_empty_is_left_to_the_default():
 
 def test_problems_are_told_by_field():
     everything = fields(Everything)
-    with pytest.raises(UserError, match="home_address: This is no JSON") as broken:
+    with pytest.raises(UserError, match="home_address: Not valid JSON") as broken:
         assemble(everything, {"home_address": "{"})
     assert list(explain(everything, broken.value)) == ["home_address"]
 
@@ -274,7 +274,7 @@ async def test_what_stays_says_who_what_why_and_the_answer_and_nothing_is_markup
     [
         ("open", "Waiting for you."),
         ("stopped", "Stopped before an answer."),
-        ("later", 'Put off. Go on with: await run.resume(answers={"q1": ...})'),
+        ("later", 'Postponed. To continue: await run.resume(answers={"q1": ...})'),
         ("closed", "The form was closed before an answer."),
     ],
 )

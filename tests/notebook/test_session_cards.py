@@ -93,7 +93,7 @@ async def test_a_run_that_went_on_is_drawn_whole_with_a_line_where_it_did():
     assert kinds == expected.split()
     for text in bundle(view, last_at(run)).values():
         assert re.search(
-            r"Step 0(.|\n)*↻ Went on at \d\d:\d\d after it was cut off(.|\n)*Step 1(.|\n)*All done",
+            r"Step 0(.|\n)*↻ Continued at \d\d:\d\d after it was cut off(.|\n)*Step 1(.|\n)*All done",
             text,
         )
 
@@ -114,7 +114,7 @@ async def test_a_line_names_the_day_when_it_is_another_one():
         object.__setattr__(event, "at", event.at - 86_400)
     view = RunView(run.events)
     [line] = [item for item in view.root.items if isinstance(item, ResumedItem)]
-    assert re.search(r"Went on at \d{4}-\d\d-\d\d \d\d:\d\d", line.text)
+    assert re.search(r"Continued at \d{4}-\d\d-\d\d \d\d:\d\d", line.text)
 
 
 async def test_what_is_not_as_it_was_stands_below_the_line():
@@ -146,7 +146,7 @@ async def test_a_question_that_is_open_again_waits_and_one_that_was_answered_doe
     run = await asking().run("go", session=session, answers=[True])
     view = RunView(run.events)
     assert view.root.waiting == 0
-    assert bundle(view, last_at(run))["text/plain"].count("as prepared: true") == 1
+    assert bundle(view, last_at(run))["text/plain"].count("answered in advance at") == 1
 
 
 async def test_a_question_of_a_run_that_was_stopped_is_open_again_when_it_goes_on():
@@ -162,7 +162,7 @@ async def test_a_question_of_a_run_that_was_stopped_is_open_again_when_it_goes_o
     again = await asking().run(session=await session.load())
     view = RunView(again.events)
     assert view.root.waiting == 1
-    assert "Went on" in bundle(view, last_at(again))["text/plain"]
+    assert "Continued at" in bundle(view, last_at(again))["text/plain"]
     assert "not answered" not in bundle(view, last_at(again))["text/plain"]
 
 
@@ -189,7 +189,7 @@ async def test_a_terminal_prints_what_was_said_before(capsys):
         canvas.touch(event)
     await canvas.finish(run)
     shown = capsys.readouterr().out
-    assert re.search(r"Step 0.\n\[work…\]\n\[went on\]\n.*Step 1.", shown)
+    assert re.search(r"Step 0.\n\[work…\]\n\[continued\]\n.*Step 1.", shown)
 
 
 async def test_a_card_tells_who_said_how_much_how_it_ended_and_what_waits():
@@ -288,7 +288,7 @@ async def test_a_session_at_an_earlier_step_has_its_own_card():
     now, then = session_bundle(session), session_bundle(session.at(step))
     assert "1 finished" in now["text/plain"]
     assert "1 waiting for you" in then["text/plain"]
-    assert "asks you  ask: May it?" in then["text/plain"]
+    assert "asks you   ask: May it?" in then["text/plain"]
     nothing = session_bundle(session.at(0))["text/plain"]
     assert "nothing in it, or not read yet: await session.load()" in nothing
     assert isinstance(session.at(1).events[0], RunStarted)

@@ -355,7 +355,7 @@ def test_what_is_no_notebook_is_refused_in_words(tmp_path):
 
 def test_the_open_notebook_is_what_the_server_says(tmp_path, monkeypatch):
     monkeypatch.delenv("JPY_SESSION_NAME", raising=False)
-    with pytest.raises(UserError, match="Name its file behind the command"):
+    with pytest.raises(UserError, match="Give its path: %nbagents share FILE"):
         open_notebook()
     monkeypatch.setenv("JPY_SESSION_NAME", str(tmp_path / "n.ipynb"))
     with pytest.raises(UserError, match="never been saved"):
@@ -385,7 +385,7 @@ def test_the_command_shares_what_is_open_and_says_from_when_it_is(tmp_path, monk
     monkeypatch.setenv("JPY_SESSION_NAME", str(path))
     told = repr(commands.run(None, "share"))
     assert "n.shared.html" in told
-    assert "later changes are not in it" in told
+    assert "later changes are not included" in told
     assert str(tmp_path) not in told
     written(tmp_path / "other.ipynb", code(f"login('ghp_{some(36)}')"))
     with pytest.raises(UserError, match="a GitHub token"):

@@ -55,9 +55,11 @@ def two(done: list[str]) -> Graph:
 async def test_a_run_that_nobody_answers_is_waiting_and_says_how_to_go_on():
     run = await one([], "Which?").run("go")
     assert (run.status, run.reason) == ("waiting", "Waiting for an answer to q1.")
-    assert run.how_to_go_on == 'Go on with: await run.resume(answers={"q1": ...})'
+    assert run.how_to_go_on == 'Continue with: await run.resume(answers={"q1": ...})'
     assert [(question.id, question.prompt) for question in run.questions] == [("q1", "Which?")]
-    with pytest.raises(UserError, match=r"Waiting for an answer to q1. Go on with: await run.res"):
+    with pytest.raises(
+        UserError, match=r"Waiting for an answer to q1. Continue with: await run.res"
+    ):
         _ = run.output
 
 
@@ -203,7 +205,7 @@ async def test_what_was_answered_already_is_not_answered_again():
 async def test_a_run_that_was_resumed_to_its_end_cannot_be_resumed_again():
     run = await one([], "Which?").run("go")
     end = await run.resume(["x"])
-    with pytest.raises(UserError, match="cannot go on: it was resumed to its end"):
+    with pytest.raises(UserError, match="cannot continue: it was resumed to its end"):
         await run.resume(["y"])
     with pytest.raises(UserError, match="is not waiting for an answer"):
         await end.resume(["y"])

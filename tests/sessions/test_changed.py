@@ -66,13 +66,13 @@ async def test_another_type_of_answer_is_asked_about(store, goes_on):
     waiting = await other.run("go", session=session)
     question = waiting.questions[0]
     assert question.prompt == (
-        "The answers of a were text, and are Trip (place) now. Go on all the same?"
+        "The answers of a were text, and are Trip (place) now. Continue anyway?"
     )
     if goes_on:
         run = await waiting.resume([True])
         assert (await run.resume(["here"])).output == Trip(place="Rome")
     else:
-        with pytest.raises(UserError, match=r"are Trip .* It does not go on"):
+        with pytest.raises(UserError, match=r"are Trip .* It was not continued"):
             await waiting.resume([False])
 
 
@@ -83,7 +83,7 @@ async def test_a_part_that_is_missing_is_asked_about(store):
     await graph.run("go", session=session)
     smaller = Graph("g", {"one": Agent("one", model=ScriptedModel("Fine."))}, [])
     waiting = await smaller.run("go", session=session)
-    assert [q.prompt for q in waiting.questions] == ["g has no longer: two. Go on all the same?"]
+    assert [q.prompt for q in waiting.questions] == ["g has no longer: two. Continue anyway?"]
 
 
 async def test_a_graph_does_not_go_on_in_the_place_of_an_agent_of_its_name(store):

@@ -166,10 +166,10 @@ async def test_a_condition_that_raises_is_the_users_to_mend_and_is_named(when, e
         (named("a"), "score < 8", r"For a part of the output: output\['score'\]"),
         (named("a"), "__import__('os')", "There is no name '__import__'"),
         (named("a"), "open('x')", "There is no name 'open'"),
-        (named("a"), "text ==", "The condition is no Python expression"),
-        (named("a"), "text = 'a'", "The condition is no Python expression"),
-        (named("a"), "", "The condition is no Python expression"),
-        (named("a"), "import os", "The condition is no Python expression"),
+        (named("a"), "text ==", "The condition isn't a valid Python expression"),
+        (named("a"), "text = 'a'", "The condition isn't a valid Python expression"),
+        (named("a"), "", "The condition isn't a valid Python expression"),
+        (named("a"), "import os", "The condition isn't a valid Python expression"),
     ],
 )
 def test_a_bad_condition_is_refused_when_the_graph_is_built(source, when, problem):

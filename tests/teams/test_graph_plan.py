@@ -29,7 +29,7 @@ NODES = {"write": named("w"), "judge": named("j")}
         ([("write", "judge")], {"entry": ["write", "x"]}, "There is no node 'x'"),
         ([("write", "write")], {"entry": "write"}, "Nothing leads from 'write' to 'judge'"),
         ([("write", "judge")], {"entry": "judge"}, "Nothing leads from 'judge' to 'write'"),
-        ([("write", "judge")], {"max_steps": 0}, "max_steps=0 lets nothing run"),
+        ([("write", "judge")], {"max_steps": 0}, "max_steps=0 must be at least 1"),
         ([Edge("write", "judge", on="eror")], {}, r"Did you mean 'error'\?"),
     ],
 )

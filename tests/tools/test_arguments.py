@@ -126,7 +126,7 @@ async def test_what_does_not_fit_goes_back_with_the_reason_and_the_tool_does_not
     calls, result, run = await result_of(args)
     assert calls == []
     assert result.is_error
-    assert result.text.startswith("The arguments do not fit: ")
+    assert result.text.startswith("Invalid arguments: ")
     assert problem in result.text
     assert not any(isinstance(event, ToolStarted) for event in run.events)
     [finished] = [event for event in run.events if isinstance(event, ToolFinished)]
@@ -136,7 +136,7 @@ async def test_what_does_not_fit_goes_back_with_the_reason_and_the_tool_does_not
 async def test_all_that_is_wrong_is_said_at_once():
     _, result, _ = await result_of({"place": {"city": 7}, "often": 0})
     assert result.text == (
-        "The arguments do not fit: place.city: Input should be a valid string; "
+        "Invalid arguments: place.city: Input should be a valid string; "
         "often: Input should be greater than or equal to 1"
     )
 
@@ -144,7 +144,7 @@ async def test_all_that_is_wrong_is_said_at_once():
 async def test_a_check_of_the_users_own_that_breaks_is_an_error_result_too():
     calls, result, _ = await result_of({"value": 7}, name="validated")
     assert (calls, result.is_error) == ([], True)
-    assert result.text == "The arguments do not fit: KeyError: 7"
+    assert result.text == "Invalid arguments: KeyError: 7"
 
 
 async def test_a_tool_that_does_not_exist_is_named_with_the_closest_one_that_does():

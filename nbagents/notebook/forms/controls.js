@@ -70,7 +70,7 @@ function longControl(field, id) {
         JSON.parse(area.value);
         return "";
       } catch (error) {
-        return `This is no JSON: ${error.message}`;
+        return `Not valid JSON: ${error.message}`;
       }
     },
   };

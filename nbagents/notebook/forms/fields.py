@@ -229,7 +229,7 @@ def _value(field: Field, value: Any) -> Any:
             return json.loads(value)
         except ValueError as error:
             where = f"{field.name}: " if field.name else ""
-            raise UserError(f"The answer does not fit. {where}This is no JSON: {error}") from None
+            raise UserError(f"The answer does not fit. {where}Not valid JSON: {error}") from None
     return value
 
 

@@ -118,7 +118,7 @@ function render({ model, el }) {
     }
     const shown = labelled.map((control) => control.field.name);
     const told = Object.entries(problems).filter(([name]) => !shown.includes(name)).map(([, text]) => text);
-    if (shown.length) told.push(`Please look at: ${labelled.map((control) => control.field.label).join(", ")}.`);
+    if (shown.length) told.push(`Please check: ${labelled.map((control) => control.field.label).join(", ")}.`);
     alert.textContent = visible(told.join("\n"));
     (wrong[0] ?? controls[0])?.main.focus();
   }
@@ -138,12 +138,12 @@ function render({ model, el }) {
       if (problem) problems[field.name] = problem;
       else if (control.empty() && field.required && !field.nullable) {
         if (!typed) problems[field.name] = control.group || field.kind === "choice" ? "Please choose." : "Please fill this in.";
-        else if (!allowEmpty) problems[field.name] = "This is empty. Send again to leave it so.";
+        else if (!allowEmpty) problems[field.name] = "This field is empty. Press Send again to leave it blank.";
       }
     }
     if (Object.keys(problems).length === 0) return false;
     complain(problems);
-    allowEmpty = Object.values(problems).every((text) => text.startsWith("This is empty"));
+    allowEmpty = Object.values(problems).every((text) => text.startsWith("This field is empty"));
     return true;
   }
 

@@ -31,7 +31,7 @@ _SIGNS = {"open": ("●", _ORANGE), "answered": ("✓", _GREEN)}
 _WAYS = {
     "form": "Answered by you",
     "stdin": "Answered by you",
-    "prepared": "Answered by a prepared answer",
+    "prepared": "Answered in advance",
     "code": "Answered in code",
 }
 _HIDDEN = "•••••••• (not shown)"
@@ -79,7 +79,7 @@ def _file(part: dict[str, Any]) -> str:
 
 def _said(question: OpenQuestion, ending: Ending) -> str:
     answers = f"await run.resume(answers={{{json.dumps(question.id)}: ...}})"
-    how = f" Go on with: {answers}" if question.id else ""  # One that no run asks has no id.
+    how = f" To continue: {answers}" if question.id else ""  # One that no run asks has no id.
     match ending:
         case "open":
             return "Waiting for you."
@@ -88,7 +88,7 @@ def _said(question: OpenQuestion, ending: Ending) -> str:
         case "stopped":
             return "Stopped before an answer."
         case "later":
-            return f"Put off.{how}"
+            return f"Postponed.{how}"
         case "closed":
             return f"The form was closed before an answer.{how}"
 

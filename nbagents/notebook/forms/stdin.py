@@ -35,9 +35,9 @@ _HINTS = {
     "time": "HH:MM",
     "yesno": "y/n",
     "file": "path of a file",
-    "files": "paths of files, by commas",
+    "files": "file paths, comma-separated",
     "json": "JSON",
-    "choices": "numbers, by commas",
+    "choices": "numbers, comma-separated",
 }
 # There is one line to type into, whatever loops the questions come from.
 _taken = threading.Lock()
