@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import html
+import logging
 import re
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -120,6 +121,9 @@ def _markdown() -> MarkdownIt:
     markdown = MarkdownIt(
         "commonmark", {"html": False, "linkify": False}, renderer_cls=_Renderer
     ).enable(["table", "strikethrough"])
+    log = logging.getLogger("markdown_it")
+    if log.level == logging.NOTSET:  # A line for each rule would drown the user's own DEBUG lines.
+        log.setLevel(logging.INFO)
     markdown.validateLink = lambda url: bool(_HTTP.match(url.strip()))
     with_formulas(markdown)
     markdown.inline.ruler.before("html_inline", "tags", _tags)

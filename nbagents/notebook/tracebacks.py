@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from types import TracebackType
 from typing import Any
@@ -9,15 +10,23 @@ from typing import Any
 from IPython.core.interactiveshell import InteractiveShell
 
 from nbagents._frames import without_ours
+from nbagents._portal import Stopped
+from nbagents.errors import NbAgentsError
 
 __all__ = ["ShortTracebacks"]
 
 
 class ShortTracebacks:
-    """Leaves our frames out of what a shell shows, until `undo`; `%xmode Verbose` shows them all."""
+    """Leaves our frames out of what a shell shows, until `undo`; `%xmode Verbose` shows them all.
+
+    `%pdb on` opens no debugger inside of nbagents for an error that is one line, nor for Stop.
+    """
 
     def __init__(self, shell: InteractiveShell) -> None:
+        self._shell = shell
         self._printer: Any = shell.InteractiveTB
+        self._debugger = self._printer.debugger
+        self._printer.debugger = self._debug
         self._original = self._printer.structured_traceback
         self._printer.structured_traceback = self._structured
 
@@ -25,6 +34,13 @@ class ShortTracebacks:
         """Show everything again."""
         if self._printer.structured_traceback == self._structured:
             del self._printer.structured_traceback
+        if self._printer.debugger == self._debug:
+            del self._printer.debugger
+
+    def _debug(self, force: bool = False) -> None:
+        explained = isinstance(getattr(sys, "last_value", None), (NbAgentsError, Stopped))
+        if not (explained and self._shell.call_pdb):
+            self._debugger(force)
 
     def _structured(
         self,

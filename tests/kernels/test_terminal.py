@@ -130,3 +130,32 @@ def test_nothing_that_models_and_tools_say_is_obeyed_by_the_terminal(terminal, t
     enter("refuse()", "ModelError: p")
     assert "]0;title" in seen
     assert not OBEYED.findall(seen.replace("\x1b[?2004h", "").replace("\x1b[?2004l", ""))
+
+
+APPROVAL = """
+from nbagents import Agent, Say, ScriptedModel, tool
+
+@tool(approve=True)
+def remove(what: str) -> str:
+    'Remove something.'
+    return 'removed'
+
+call = Say(calls=[('remove', {'what': 'all'})])
+remover = Agent('remover', model=ScriptedModel(call, 'done', repeat=True), tools=[remove])
+"""
+
+
+def test_what_was_typed_before_a_question_appeared_does_not_answer_it(terminal, tmp_path):
+    (tmp_path / "approval.py").write_text(APPROVAL)
+    terminal.sendline(f"%cd {tmp_path}")
+    terminal.expect(r"In \[\d+\]: ")
+    terminal.sendline("from approval import *")
+    terminal.expect(r"In \[\d+\]: ")
+    terminal.send("run = %ask remover go\ny\nlooks fine\n")
+    terminal.expect_exact("Decision (y: Allow, n: Deny): ")
+    terminal.sendline("n")
+    terminal.expect_exact("Comment")
+    terminal.sendline("no")
+    terminal.expect(r"In \[\d+\]: ")
+    terminal.sendline("print(run.messages[2].parts[0].text)")
+    terminal.expect_exact("The user denied this call; it was not made. Comment from the user: no")

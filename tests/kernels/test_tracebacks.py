@@ -72,3 +72,23 @@ def test_verbose_tracebacks_show_our_frames_too(cells: Kernel):
 
 def test_errors_of_the_users_own_code_are_shown_as_ever(cells: Kernel):
     assert "1 / 0" in traceback(cells.execute("1 / 0"))
+
+
+def test_the_debugger_opens_in_the_users_code_and_not_for_what_is_explained(cells: Kernel):
+    cells.execute("%pdb on")
+    assert "There is no agent" in (cells.execute("%ask nobody hello", allow_stdin=True).error or "")
+    cell = cells.begin("flow('hello')", allow_stdin=True)
+    cell.wait_for(lambda cell: cell.question)
+    cell.answer("p sorted(load)")
+    cell.wait_for(lambda cell: cell.question)
+    assert "['a']" in cell.text
+    cell.answer("q")
+    cell.result()
+    cells.execute("%pdb off")
+
+
+def test_debug_logging_shows_no_lines_of_what_draws(cells: Kernel):
+    cells.execute("import logging; logging.basicConfig(level=logging.DEBUG, force=True)")
+    cells.execute("talker = Agent('talker', model=ScriptedModel('# A *title*', repeat=True))")
+    assert "markdown_it" not in cells.execute("%ask talker hello").text
+    cells.execute("logging.basicConfig(level=logging.WARNING, force=True)")

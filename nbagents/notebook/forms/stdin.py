@@ -49,6 +49,8 @@ async def answer_by_lines(question: OpenQuestion, fields: Sequence[Field], ask: 
     Raises `EOFError` when the person ends the input instead.
     """
     async with _one_at_a_time():
+        if ask is ask_terminal:
+            _forget_typed()
         values: dict[str, Any] = {}
         problems = {"": question.problem}
         wanted = list(fields)
@@ -95,6 +97,21 @@ def ask_kernel(kernel: Any) -> Ask:
         return value
 
     return ask
+
+
+def _forget_typed() -> None:
+    """Drop what was typed before a question appeared: it was meant for something else."""
+    if not sys.stdin.isatty():
+        return
+    try:
+        import termios
+    except ModuleNotFoundError:  # Windows.
+        import msvcrt
+
+        while msvcrt.kbhit():
+            msvcrt.getwch()
+    else:
+        termios.tcflush(sys.stdin.fileno(), termios.TCIFLUSH)
 
 
 async def ask_terminal(prompt: str, secret: bool) -> str:
