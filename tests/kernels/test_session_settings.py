@@ -25,7 +25,7 @@ def test_a_session_moves_to_where_sessions_are_kept_from_now_on(cells: Kernel, t
     told = cells.execute(f"%nbagents config sessions=file:{there}").text
     assert re.search(
         rf"session moving +{there}/moving/log.jsonl +it continues there; "
-        r"what it had until now stays in .nbagents/sessions/moving/log.jsonl",
+        r"earlier events stay in .nbagents/sessions/moving/log.jsonl",
         told,
     )
     assert "session moving" not in cells.execute(f"%nbagents config sessions=file:{there}").text

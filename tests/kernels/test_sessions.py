@@ -114,7 +114,7 @@ def test_a_graph_that_was_killed_goes_on_where_it_was(cells: Kernel, home: Path,
     until(cells.begin("%ask flow go"), home, "slow")
     restart(cells, kill=True)
     card = cells.execute(session).text
-    assert "flow, when it is asked the same again, or by %session resume" in card
+    assert "ask flow the same question, or %session resume" in card
     assert "cut off" in card
     (home / "go-on").touch()
     done = cells.execute(again)
@@ -164,7 +164,7 @@ def test_a_run_that_was_stopped_goes_on(cells: Kernel, home: Path):
     until(cell, home, "slow")
     cells.interrupt()
     assert cell.result().error == "Stopped: "
-    assert "flow, which was stopped, by %session resume" in cells.execute("%session").text
+    assert "flow, which was stopped: %session resume" in cells.execute("%session").text
     (home / "go-on").touch()
     done = cells.execute("%session resume")
     assert "after it was stopped" in done.text
@@ -236,7 +236,7 @@ def test_sessions_are_listed_shown_branched_off_and_removed(cells: Kernel):
     assert "branched off tea time of 6 events" in branch.text
     assert "Heard 2." in cells.execute("%ask talker three").text
     assert "tea2 is removed" in cells.execute("%session rm tea2").text
-    assert cells.execute("%session").text.startswith("No session · what is asked is not written")
+    assert cells.execute("%session").text.startswith("No session · what you ask is not recorded")
     assert "tea2" not in cells.execute("%session list").text
     assert "'tea time'?" in str(cells.execute("%session show teatime").error)
 
@@ -278,7 +278,7 @@ def test_what_is_wrong_in_the_store_is_told_and_what_stands_before_it_goes_on(
         ("%session show", "UserError: No session is active. Start or continue one: %session ID"),
         ("%session rm", "UsageError: Which one? %session rm ID"),
         ("%session fork", "UsageError: Name the new branch: %session fork NEW"),
-        ("%session fork list", "UsageError: 'list' is a verb of %session"),
+        ("%session fork list", "UsageError: 'list' is a command of %session"),
         ("%session ../x", "UserError: '../x' cannot be the id of a session: it looks like a path."),
         ("%session work now", "UsageError: %session work takes no 'now'. The commands are fork"),
         ("%session off now", "UsageError: %session off takes no 'now'."),
@@ -310,7 +310,7 @@ def test_a_session_is_the_value_of_a_cell_and_so_is_a_diff(cells: Kernel):
     cells.execute("%ask talker one")
     value = cells.execute("await Session('value').load()")
     assert sorted(value.outputs[0]["data"]) == ["text/html", "text/markdown", "text/plain"]
-    assert "talker   2 messages" in value.text
+    assert "talker     2 messages" in value.text
     unread = cells.execute("Session('value')")
     assert "await session.load()" in unread.text
     diff = cells.execute("s = await Session('value').load()\ns.diff(s.at(1))")
