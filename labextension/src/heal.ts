@@ -18,12 +18,15 @@ export const PICTURE_MIME = 'application/vnd.nbagents.picture+json';
 const SOURCE_MIME = 'text/vnd.graphviz';
 /** How much later each further page looks that shares the document with others. */
 const TURN_MS = 1500;
+const KEY = 'nbagents:asked';
+const MOST_KEPT = 50;
 
 type Data = nbformat.IMimeBundle;
 type Outputs = Pick<ICodeCellModel['outputs'], 'length' | 'get' | 'set' | 'add'>;
 
 /** The outputs of a cell, and the request that it was last run by in this page. */
 export interface Shown {
+  id: string;
   outputs: Outputs;
   request?: string;
 }
@@ -38,12 +41,19 @@ export class Healer {
 
   /** Hear what the kernel says to all. */
   hear(message: KernelMessage.IIOPubMessage): void {
+    const request = (message.parent_header as KernelMessage.IHeader).msg_id;
+    if (KernelMessage.isDisplayDataMsg(message) && isEmpty(message.content.data)) {
+      const asking = [...this._cells()].find(cell => cell.request === request);
+      if (request && asking) {
+        remember(request, asking.id);
+      }
+      return;
+    }
     if (!KernelMessage.isUpdateDisplayDataMsg(message)) {
       return;
     }
     const { data, metadata } = message.content;
     if (isLast(data)) {
-      const request = (message.parent_header as KernelMessage.IHeader).msg_id;
       // JupyterLab writes first what it can. Then one page after the other: of several on one
       // document, two that write at once would write twice.
       setTimeout(() => this._heal(data, metadata, request), this._turn() * TURN_MS);
@@ -56,8 +66,9 @@ export class Healer {
     const run = runOf(data);
     let isShown = false;
     let own: Outputs | undefined;
-    for (const { outputs, request: asked } of this._cells()) {
-      own = request && asked === request ? outputs : own;
+    const asking = remembered(request);
+    for (const { id, outputs, request: ran } of this._cells()) {
+      own = (request && ran === request) || (!ran && id === asking) ? outputs : own;
       for (let at = 0; at < outputs.length; at += 1) {
         const old = outputs.get(at).data as Data;
         if (mime in old && shows(old, run)) {
@@ -69,7 +80,7 @@ export class Healer {
       }
     }
     if (!isShown && own) {
-      // What the cell showed was cleared while it ran, or it was moved before there was anything.
+      // What the cell showed was cleared while it ran, or not yet saved when the page was loaded.
       const at = emptyOf(own);
       at < 0 ? own.add(output) : own.set(at, output);
     }
@@ -83,6 +94,7 @@ export function heal(panel: NotebookPanel): void {
       panel.content.widgets
         .filter(cell => cell.model.type === 'code')
         .map(cell => ({
+          id: cell.model.id,
           outputs: (cell.model as ICodeCellModel).outputs,
           request: (cell as CodeCell).outputArea.future?.msg.header.msg_id
         })),
@@ -122,12 +134,29 @@ function isLast(data: Data): boolean {
 /** Find the output that was made for a run and never drawn. */
 function emptyOf(outputs: Outputs): number {
   for (let at = 0; at < outputs.length; at += 1) {
-    const data = outputs.get(at).data as Data;
-    if (Object.keys(data).join() === 'text/plain' && !String(data['text/plain'])) {
+    if (isEmpty(outputs.get(at).data as Data)) {
       return at;
     }
   }
   return -1;
+}
+
+function isEmpty(data: Data): boolean {
+  return Object.keys(data).join() === 'text/plain' && !String(data['text/plain']);
+}
+
+/** Remember, over a reload of the page, which cell of this tab a request came from. */
+function remember(request: string, cell: string): void {
+  const known = asked().filter(([name]) => name !== request);
+  sessionStorage.setItem(KEY, JSON.stringify([[request, cell], ...known].slice(0, MOST_KEPT)));
+}
+
+function remembered(request?: string): string | undefined {
+  return asked().find(([name]) => name === request)?.[1];
+}
+
+function asked(): [request: string, cell: string][] {
+  return JSON.parse(sessionStorage.getItem(KEY) ?? '[]');
 }
 
 /** Say which run an output shows, or the picture of which. */

@@ -1,3 +1,4 @@
+// @vitest-environment jsdom
 import { KernelMessage } from '@jupyterlab/services';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { RUN_MIME } from '../src/cells';
@@ -16,13 +17,16 @@ function cellOf(...saved: Data[]) {
     set: (at: number, output: { data: Data }) => (now[at] = output.data),
     add: (output: { data: Data }) => now.push(output.data)
   };
-  return { shown: { outputs: outputs as never, request: '' }, now: () => now };
+  return {
+    shown: { id: crypto.randomUUID(), outputs: outputs as never, request: '' },
+    now: () => now
+  };
 }
 
-/** An update for a display, which the request `m1` began. */
-function update(data: object): never {
+/** An update for a display, which the request `m1` began; or the display itself. */
+function update(data: object, msgType: string = 'update_display_data'): never {
   return KernelMessage.createMessage<KernelMessage.IUpdateDisplayDataMsg>({
-    msgType: 'update_display_data',
+    msgType: msgType as 'update_display_data',
     channel: 'iopub',
     session: '',
     content: { data: data as never, metadata: {}, transient: { display_id: 'd' } },
@@ -40,7 +44,10 @@ const picture = (text: string, isLast = false): Data => ({
   ...(isLast ? { 'text/vnd.graphviz': 'digraph {}' } : {})
 });
 
-beforeEach(() => void vi.useFakeTimers());
+beforeEach(() => {
+  vi.useFakeTimers();
+  sessionStorage.clear();
+});
 afterEach(() => void vi.useRealTimers());
 
 test('the end of a run reaches all outputs that show it under way, moved, copied or saved', () => {
@@ -96,6 +103,24 @@ test('a cell that was moved before its run was drawn shows the end in its place'
   new Healer(() => [cell.shown]).hear(update(run(false, 'end')));
   vi.runAllTimers();
   expect(cell.now()).toEqual([run(false, 'end'), { 'text/plain': 'printed' }]);
+});
+
+test('a page that is loaded again, and has not saved what its cell showed, gets the end', () => {
+  const [before, other] = [cellOf({ 'text/plain': '' }), cellOf()];
+  before.shown.request = 'm1';
+  new Healer(() => [other.shown, before.shown]).hear(update({ 'text/plain': '' }, 'display_data'));
+  const after = { ...cellOf() };
+  after.shown.id = before.shown.id;
+  new Healer(() => [other.shown, after.shown]).hear(update(run(false, 'end')));
+  vi.runAllTimers();
+  expect([after.now(), other.now()]).toEqual([[run(false, 'end')], []]);
+  // Another page, which has not run the cell, is left alone.
+  sessionStorage.clear();
+  const elsewhere = cellOf();
+  elsewhere.shown.id = before.shown.id;
+  new Healer(() => [elsewhere.shown]).hear(update(run(false, 'end')));
+  vi.runAllTimers();
+  expect(elsewhere.now()).toEqual([]);
 });
 
 test('of pages that share a document one writes, and another only where that one is gone', () => {

@@ -109,6 +109,22 @@ async def test_a_kernel_that_a_sync_cell_blocks_is_healed_too(midway):
     await expect(panel.get_by_role("listitem").filter(has_text="finished")).to_have_count(1)
 
 
+async def test_a_run_whose_cell_was_not_saved_is_shown_when_it_ends(lab, notebook):
+    (lab.root / "go").unlink(missing_ok=True)
+    lab.write("reload.ipynb", SETUP, "%ask agent hi")
+    await notebook.open("reload.ipynb")
+    await notebook.run(0)
+    await notebook.begin(1)
+    await expect(notebook.cell(1).output).to_contain_text("wait()")
+    await notebook.reload()
+    await notebook.page.evaluate("window.jupyterapp.commands.execute('nbagents:show')")
+    stop = notebook.page.locator("#nbagents-panel").get_by_role("button", name="Stop")
+    await expect(stop).to_be_visible(timeout=15_000)
+    await ended(notebook, "Then I end.")
+    (run,) = documents(notebook)
+    assert run["events"][-1]["type"] == "run_finished"
+
+
 async def test_a_page_that_is_not_loaded_again_shows_each_output_once(lab, notebook):
     (lab.root / "go").write_text("")
     lab.write("reload.ipynb", SETUP.replace("go.unlink(missing_ok=True)", ""), "%ask flow hi")
