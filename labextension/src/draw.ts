@@ -1,10 +1,20 @@
 /** The rows as elements. Nothing that a model or a tool said is ever markup, but for Markdown. */
-import { exact, visible } from '../../nbagents/notebook/forms/visible.js';
+import { visible } from '../../nbagents/notebook/forms/visible.js';
 import type { Item, QuestionItem, RunNode, ToolItem } from './tree';
 import { markdown } from './markdown';
 import type { Row } from './rows';
 import { called } from './rows';
-import { clipped, facts, ofQuestion, ofRun, ofTool, ofTurn, plain, type Standing } from './words';
+import {
+  clipped,
+  details,
+  facts,
+  ofQuestion,
+  ofRun,
+  ofTool,
+  ofTurn,
+  plain,
+  type Standing
+} from './words';
 import type { FilePart } from './wire';
 
 const PICTURES = new Set(['image/png', 'image/jpeg', 'image/gif', 'image/webp']);
@@ -119,7 +129,9 @@ function drawn(item: Exclude<Item, { kind: 'file' }>, now: number): Node {
 function run(node: RunNode, now: number): Node {
   const standing = ofRun(node);
   const told = facts(node, now);
-  const words = standing.words === 'finished' ? told : [standing.words, ...told];
+  // Of all that wait for one question, only the outermost says it, in the head.
+  const isSaid = standing.words === 'finished' || node.waiting > 0;
+  const words = isSaid ? told : [standing.words, ...told];
   return element(
     'span',
     '',
@@ -141,14 +153,17 @@ function question(item: QuestionItem): Node {
   const { standing, words } = ofQuestion(item);
   const { asked } = item;
   const made = element('div', `nba-question nba-edge-${standing.look}`);
-  made.append(element('b', '', visible(asked.asker)), ` asks: ${visible(asked.prompt)}`);
+  const prompt = element('div', 'nba-markdown');
+  prompt.innerHTML = markdown(visible(asked.prompt));
+  made.append(element('div', '', element('b', '', visible(asked.asker)), ' asks:'), prompt);
   if (asked.reason) {
-    made.append(element('span', 'nba-quiet', ` ${visible(asked.reason)}`));
+    made.append(element('div', 'nba-quiet', visible(asked.reason)));
   }
   if (asked.details != null) {
-    made.append(block(exact(JSON.stringify(asked.details, null, 2)), 'Details'));
+    made.append(block(details(asked.details), 'Details'));
   }
-  made.append(element('div', '', sign(standing), ` ${words}`));
+  // The head says that it waits.
+  made.append(item.open ? '' : element('div', '', sign(standing), ` ${words}`));
   return made;
 }
 

@@ -7,6 +7,7 @@
 export type Kind =
   | 'text'
   | 'long'
+  | 'lines'
   | 'password'
   | 'number'
   | 'integer'
@@ -129,7 +130,10 @@ export function explain(fields: Field[], message: string): Record<string, string
 
 function field(name: string, label: string, schema: Schema, defs: Defs, required: boolean): Field {
   const [inner, nullable] = withoutNull(resolved(schema, defs), defs);
-  const [kind, options] = kindOf(inner, defs);
+  const [found, options] = kindOf(inner, defs);
+  // Some lines of it would become several.
+  const isBroken = [schema.default ?? []].flat().some(line => String(line).includes('\n'));
+  const kind = found === 'lines' && isBroken ? 'json' : found;
   let minimum = number(inner.minimum);
   let maximum = number(inner.maximum);
   if (kind === 'integer') {
@@ -180,11 +184,18 @@ function kindOf(schema: Schema, defs: Defs): [Kind, unknown[]] {
     case 'object':
       return [isFile(schema) ? 'file' : 'json', []];
     case 'array':
-      return listed ? ['choices', listed] : [isFile(items) ? 'files' : 'json', []];
+      return listed ? ['choices', listed] : [kindOfList(schema, items), []];
     case undefined:
       return [kindOfUnion(schema, defs), []];
   }
   return ['json', []];
+}
+
+function kindOfList(schema: Schema, items: Schema): Kind {
+  if (isFile(items)) {
+    return 'files';
+  }
+  return items.type === 'string' && !('prefixItems' in schema) ? 'lines' : 'json';
 }
 
 function choicesOf(schema: Schema): unknown[] | null {
@@ -242,6 +253,13 @@ function valueOf(one: Field, value: unknown): unknown {
   if (value === undefined) {
     return one.nullable && one.required ? null : undefined;
   }
+  if (one.kind === 'lines' && typeof value === 'string') {
+    const lines = value
+      .split('\n')
+      .map(line => line.trim())
+      .filter(line => line);
+    return lines.length ? lines : nothing(one);
+  }
   if (value === null || value === '') {
     return nothing(one);
   }
@@ -258,6 +276,9 @@ function nothing(one: Field): unknown {
   }
   if (one.nullable || one.options.includes(null)) {
     return null;
+  }
+  if (one.kind === 'lines') {
+    return one.required || one.default !== null ? [] : undefined;
   }
   const text = ['text', 'long', 'password'].includes(one.kind);
   return text && (one.required || one.default !== null) ? '' : undefined;

@@ -10,6 +10,7 @@ import type {
   Turn
 } from './tree';
 import { endOf, isEmpty, newRun, sum } from './tree';
+import { clock } from './words';
 import type { InputReceived, InputRequested, Message, RunStarted, Usage } from './wire';
 
 const STOPS = new Map<string, string>([
@@ -21,7 +22,7 @@ const STOPS = new Map<string, string>([
 ]);
 /** What a message is made of. */
 const MADE: ReadonlySet<Item['kind']> = new Set(['text', 'file', 'tool']);
-const INTERRUPTED = 'Interrupted: the run was stopped before this tool answered.';
+export const INTERRUPTED = 'Interrupted: the run was stopped before this tool answered.';
 
 /** All that is drawn of one tree of runs. Feed it every event, in order. */
 export class Fold {
@@ -375,7 +376,7 @@ function leadOn(node: RunNode, source: string): void {
 }
 
 function howItWentOn(node: RunNode, at: number): string {
-  const time = new Date(at * 1000).toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' });
+  const time = clock(at);
   if (node.waiting) {
     return `Asked again at ${time}.`;
   }

@@ -1,6 +1,7 @@
 /** The bodies of our cell magics in a language of their own: Markdown, DOT, or the lines of a swarm. */
 import { defineLanguageFacet, Language, StreamLanguage, StringStream } from '@codemirror/language';
 import { Compartment, EditorState, Extension, Prec } from '@codemirror/state';
+import { Decoration, EditorView, MatchDecorator, ViewPlugin } from '@codemirror/view';
 import type { IEditorExtensionFactory } from '@jupyterlab/codemirror';
 import { tags } from '@lezer/highlight';
 import type { Element, MarkdownConfig, MarkdownParser } from '@lezer/markdown';
@@ -21,7 +22,8 @@ export class Languages {
       commentTokens: { block: { open: '<!--', close: '-->' } }
     });
     const parser = markdown.configure(magicLine);
-    const prose = Prec.highest(new Language(facet, parser, [], 'nbagents-prose'));
+    const language = Prec.highest(new Language(facet, parser, [], 'nbagents-prose'));
+    const prose = [language, EditorView.lineWrapping];
     this._byMagic = { agent: prose, ask: prose, graph, swarm };
   }
 
@@ -41,7 +43,7 @@ export class Languages {
       const same = next === slot.get(transaction.startState);
       return same ? null : { effects: slot.reconfigure(next) };
     });
-    return [slot.of(this.pick(source.split('\n', 1)[0])), follow];
+    return [slot.of(this.pick(source.split('\n', 1)[0])), follow, prompts];
   }
 
   /** What every editor is given. A Markdown cell keeps its own language. */
@@ -58,6 +60,24 @@ export class Languages {
     };
   }
 }
+
+/** A line that asks is words: whatever of it looks like Python is not colored. */
+const asks = new MatchDecorator({
+  regexp: /(?<=^\s*(?:[\w, ]+=\s*)?%ask\s).+/gm,
+  decoration: Decoration.mark({ class: 'nbagents-asked' }),
+  boundary: /$/
+});
+const prompts = Prec.highest(
+  ViewPlugin.define(
+    view => ({
+      asked: asks.createDeco(view),
+      update(change) {
+        this.asked = asks.updateDeco(change, this.asked);
+      }
+    }),
+    { decorations: plugin => plugin.asked }
+  )
+);
 
 /** Markdown's first block: the line of the magic, with its name, the variable, and the options. */
 const magicLine: MarkdownConfig = {

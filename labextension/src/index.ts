@@ -4,7 +4,7 @@ import { ICommandPalette, Notification } from '@jupyterlab/apputils';
 import { IEditorExtensionRegistry, IEditorLanguageRegistry } from '@jupyterlab/codemirror';
 import { INotebookTracker } from '@jupyterlab/notebook';
 import type { MarkdownParser } from '@lezer/markdown';
-import { goTo, placeOf } from './cells';
+import { goTo, type Place, placeOf } from './cells';
 import { heal } from './heal';
 import { Languages } from './highlight';
 import { keyOf, Lines } from './line';
@@ -28,10 +28,13 @@ const panel: JupyterFrontEndPlugin<void> = {
     restorer: ILayoutRestorer | null
   ) => {
     const lines = new Lines(tracker);
-    const toCell = (runId: string): void => {
+    const placeOfRun = (runId: string): Place | null => {
       const rows = lines.all.flatMap(line => line.state?.runs ?? []);
       const cell = rows.find(row => row.run_id === runId)?.cell ?? undefined;
-      const place = placeOf(tracker, runId, cell);
+      return placeOf(tracker, runId, cell);
+    };
+    const toCell = (runId: string): void => {
+      const place = placeOfRun(runId);
       if (place) {
         void goTo(app, place);
       } else {
@@ -49,7 +52,18 @@ const panel: JupyterFrontEndPlugin<void> = {
       app.shell.activateById(side.id);
       side.answer(keyOf(question));
     };
-    notify(lines, { answer, goTo: toCell });
+    const quiet = notify(lines, { answer, goTo: toCell });
+    const atForm = ({ target }: Event): void => {
+      const form = (target as Element | null)?.closest?.(OPEN_FORM);
+      if (form) {
+        quiet(runId => {
+          const place = placeOfRun(runId);
+          return place?.panel.content.widgets[place.index].node.contains(form) ?? false;
+        });
+      }
+    };
+    document.addEventListener('pointerover', atForm);
+    document.addEventListener('focusin', atForm);
     app.commands.addCommand(SHOW, {
       label: 'nbagents: Show agents, runs and questions',
       execute: () => app.shell.activateById(side.id)

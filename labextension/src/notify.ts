@@ -11,9 +11,13 @@ export interface Ways {
   goTo(runId: string): void;
 }
 
-/** Tell of the questions of all kernels for as long as the page is there. */
-export function notify(lines: Lines, ways: Ways): void {
-  const told = new Map<string, string>();
+/**
+ * Tell of the questions of all kernels for as long as the page is there.
+ *
+ * Returns what takes the notifications of some runs away: who is at a form needs none over it.
+ */
+export function notify(lines: Lines, ways: Ways): (isHere: (runId: string) => boolean) => void {
+  const told = new Map<string, { runId: string; id: string }>();
   lines.changed.connect(() => {
     const waiting = new Set<string>();
     for (const line of lines.all) {
@@ -21,17 +25,24 @@ export function notify(lines: Lines, ways: Ways): void {
         const key = keyOf(question);
         waiting.add(key);
         if (!told.has(key)) {
-          told.set(key, tell(line, question, ways));
+          told.set(key, { runId: question.run_id, id: tell(line, question, ways) });
         }
       }
     }
-    for (const [key, id] of told) {
+    for (const [key, { id }] of told) {
       if (!waiting.has(key)) {
         Notification.dismiss(id);
         told.delete(key);
       }
     }
   });
+  return isHere => {
+    for (const { runId, id } of told.values()) {
+      if (isHere(runId)) {
+        Notification.dismiss(id);
+      }
+    }
+  };
 }
 
 function tell(line: Line, question: QuestionRow, ways: Ways): string {

@@ -2,7 +2,8 @@
 import { byTurns, type Item, type RunNode, type ToolItem, type Turn } from './tree';
 import type { FilePart } from './wire';
 import { exact } from '../../nbagents/notebook/forms/visible.js';
-import { ending, ofQuestion, plain, pretty, short } from './words';
+import { INTERRUPTED } from './fold';
+import { details, ending, ofQuestion, plain, pretty, short } from './words';
 
 /** A line of the list. Rows with `open` can be opened and closed. */
 export interface Row {
@@ -34,13 +35,19 @@ const SHORT = 90;
 
 /** List the rows of a run. */
 export function rowsOf(root: RunNode, choice: Choice): Row[] {
+  return search(root, choice).rows;
+}
+
+/** List the rows of a run, and count those that are what is sought. */
+export function search(root: RunNode, choice: Choice): { rows: Row[]; hits: number } {
   const lister = new Lister(choice);
   lister.run(root, 0);
-  return lister.rows;
+  return lister;
 }
 
 class Lister {
   rows: Row[] = [];
+  hits = 0;
   private readonly sought: boolean;
   /** The turns that are around the row that comes next. */
   private around = 0;
@@ -63,14 +70,16 @@ class Lister {
       });
     }
     const list = (some: Item[], at: number) =>
-      some.forEach(item => {
-        if (typed && item === items.at(-1) && item.kind === 'text' && !item.thinking) {
-          const text = pretty(node.output);
-          this.leaf(item.key, at, 'text', text, { kind: 'code', label: '', text });
-        } else {
-          this.item(item, at);
-        }
-      });
+      some
+        .filter(item => !isToldBelow(node, item))
+        .forEach(item => {
+          if (typed && item === items.at(-1) && item.kind === 'text' && !item.thinking) {
+            const text = pretty(node.output);
+            this.leaf(item.key, at, 'text', text, { kind: 'code', label: '', text });
+          } else {
+            this.item(item, at);
+          }
+        });
     for (const { turn, items: own } of byTurns(node)) {
       if (turn) {
         this.branch(
@@ -116,7 +125,9 @@ class Lister {
           part: item.part
         });
       case 'question': {
-        const text = `${item.asked.asker} ${item.asked.prompt} ${ofQuestion(item).words}`;
+        const { asker, prompt, reason, details: about } = item.asked;
+        const more = about == null ? '' : details(about);
+        const text = `${asker} asks: ${prompt} ${reason} ${more} ${ofQuestion(item).words}`;
         return this.leaf(item.key, depth, 'questions', text, { kind: 'item', item });
       }
       case 'handoff':
@@ -143,7 +154,8 @@ class Lister {
       }
     });
     const ran = tool.items.some(item => item.kind === 'run');
-    if (tool.result && (!ran || tool.status !== 'done')) {
+    const isSaid = tool.result === INTERRUPTED; // By its row.
+    if (tool.result && !isSaid && (!ran || tool.status !== 'done')) {
       block('result', 'Result', pretty(tool.result));
     }
     tool.files.forEach((part, index) =>
@@ -174,6 +186,7 @@ class Lister {
     row.open = opened;
     const at = this.rows.push(row);
     const own = !this.sought || this.matches(kind, text);
+    this.hits += own ? 1 : 0;
     if (own && !this.choice.search) {
       if (opened) {
         below();
@@ -192,6 +205,7 @@ class Lister {
 
   private leaf(key: string, depth: number, show: Show, text: string, body: Row['body']): void {
     if (!this.sought || this.matches(show, text)) {
+      this.hits += 1;
       this.rows.push(this.row(key, depth, body));
     }
   }
@@ -205,6 +219,12 @@ class Lister {
     const shown = this.choice.show === 'all' || this.choice.show === show;
     return shown && (!search || text.toLowerCase().includes(search));
   }
+}
+
+/** A member's call that hands over is told by the line that says to whom. */
+function isToldBelow(node: RunNode, item: Item): boolean {
+  const isHandoff = item.kind === 'tool' && item.name === 'handoff' && item.status === 'done';
+  return isHandoff && node.parent?.of === 'swarm';
 }
 
 function kindOf(item: Item): Show {

@@ -15,6 +15,15 @@ export function asText(fold: Fold, now: number): string {
   return [...asked, header(root, now), ...run(root, now)].join('\n');
 }
 
+/** Write the answer alone: what was said last, or the value of a typed answer. */
+export function answerOf({ root }: Fold): string {
+  if (root?.output != null) {
+    return pretty(root.output);
+  }
+  const last = root?.items.findLast(each => each.kind === 'text' && !each.thinking);
+  return last?.kind === 'text' ? last.text : '';
+}
+
 function header(node: RunNode, now: number): string {
   const { sign, words } = ofRun(node);
   return `${node.name} ${sign} ${words} · ${facts(node, now).join(' · ')}`;

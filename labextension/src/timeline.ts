@@ -58,6 +58,10 @@ function lay(node: RunNode, depth: number, lanes: Lane[], now: number): void {
       own.push(lane);
     }
     lane.bars.push(bar);
+    const names = lane.name.split(', ');
+    lane.name = names.includes(tool.name)
+      ? lane.name
+      : [...names, tool.name].filter(Boolean).join(', ');
   }
   lanes.push(...own);
   for (const item of node.items) {
@@ -111,11 +115,28 @@ export class Timeline {
     };
     this.node.addEventListener('click', chosen);
     this.node.addEventListener('keydown', event => {
-      if (event.key === 'Enter') {
-        event.stopPropagation();
+      const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
+      if (event.key !== 'Enter' && !step) {
+        return;
+      }
+      event.stopPropagation();
+      event.preventDefault();
+      if (step) {
+        this.move(event.target as SVGElement, step);
+      } else {
         chosen(event);
       }
     });
+  }
+
+  /** Go to the next bar, or the one before: all of them are one stop of the Tab key. */
+  private move(from: SVGElement, step: number): void {
+    const bars = [...this.node.querySelectorAll<SVGElement>('.nba-bar')];
+    const next = bars[bars.indexOf(from) + step] as SVGElement | undefined;
+    if (next) {
+      bars.forEach(bar => bar.setAttribute('tabindex', bar === next ? '0' : '-1'));
+      next.focus();
+    }
   }
 
   /** Draw the lanes. */
@@ -133,7 +154,7 @@ export class Timeline {
     const left = element('div', 'nba-lanes');
     const right = element('div', 'nba-bars');
     for (const lane of shown) {
-      const name = element('div', 'nba-lane', lane.name || ' ');
+      const name = element('div', 'nba-lane', lane.name || '\u00a0');
       name.style.paddingLeft = `${lane.depth * 10}px`;
       name.title = lane.name;
       left.append(name);
@@ -144,7 +165,9 @@ export class Timeline {
     const rest = more > 0 ? [element('div', 'nba-quiet', `and ${more} lanes more`)] : [];
     this.node.replaceChildren(left, right, ...rest);
     const bars = [...right.querySelectorAll<SVGElement>('.nba-bar')];
-    bars.find(({ dataset }) => focused && dataset.key === focused)?.focus();
+    const current = bars.find(({ dataset }) => focused && dataset.key === focused);
+    (current ?? bars.at(0))?.setAttribute('tabindex', '0');
+    current?.focus();
   }
 }
 
@@ -175,7 +198,7 @@ function drawing(lanes: Lane[], from: number, span: number): SVGSVGElement {
       rect.setAttribute('y', String(index * LANE + (bar.tool ? 5 : 3)));
       rect.setAttribute('height', String(bar.tool ? 8 : 12));
       rect.setAttribute('class', `nba-bar nba-bar-${bar.look}${bar.tool ? ' nba-bar-tool' : ''}`);
-      rect.setAttribute('tabindex', '0');
+      rect.setAttribute('tabindex', '-1');
       rect.setAttribute('role', 'button');
       rect.setAttribute('aria-label', bar.label);
       rect.dataset.key = bar.key;

@@ -202,3 +202,25 @@ export function isEmpty(message: Message): boolean {
 function textOf(message: Message): string {
   return message.parts.map(part => (part.type === 'text' ? part.text : '')).join('');
 }
+
+/** List the keys of all that contains an item, from the outside. */
+export function trailOf(root: RunNode | undefined, key: string): string[] {
+  const found: string[] = [];
+  const look = (items: readonly Item[], above: string[]): boolean =>
+    items.some(item => {
+      if (item.key === key) {
+        found.push(...above);
+        return true;
+      }
+      const trail = [...above, item.key];
+      return item.kind === 'run'
+        ? inRun(item, trail)
+        : item.kind === 'tool' && look(item.items, trail);
+    });
+  const inRun = (node: RunNode, above: string[]): boolean =>
+    byTurns(node).some(({ turn, items }) => look(items, turn ? [...above, turn.key] : above));
+  if (root) {
+    inRun(root, []);
+  }
+  return found;
+}

@@ -1,13 +1,14 @@
 /** The viewer of a run: a plain element, at home in JupyterLab and in any page. */
 import { element, sign } from './draw';
 import { Fold } from './fold';
-import { type AnyEvent, byTurns, type Item, type RunNode } from './tree';
+import { type AnyEvent, trailOf } from './tree';
 import { List } from './list';
 import type { Typeset } from './math';
 import { Picture } from './picture';
-import { type Row, rowsOf, type Show } from './rows';
+import { Marks } from './marks';
+import { type Row, search, type Show } from './rows';
 import { problemOf, sound } from './sound';
-import { asText } from './text';
+import { answerOf, asText } from './text';
 import { Timeline } from './timeline';
 import { facts, ofRun, seconds } from './words';
 import type { RunDocument } from './wire';
@@ -33,6 +34,8 @@ export class Viewer {
   private readonly finder = element('div', 'nba-finder');
   private readonly input = element('input', 'nba-input');
   private readonly select = element('select', 'nba-input');
+  private readonly hits = element('span', 'nba-quiet');
+  private readonly marks = new Marks();
   private readonly replay = element('div', 'nba-replay');
   private readonly slider = element('input', 'nba-slider');
   private readonly place = element('span', 'nba-quiet');
@@ -88,7 +91,7 @@ export class Viewer {
     if (this.position !== undefined) {
       // Deltas are joined in it, so the same moment has another place.
       const seq = this.events[this.position - 1]?.seq ?? 0;
-      this.stand(events.filter(event => event.seq <= seq).length, events.length);
+      this.showAt(events.filter(event => event.seq <= seq).length, events.length);
     }
     this.events = events;
     this.fold = folded(this.events);
@@ -123,6 +126,7 @@ export class Viewer {
     cancelAnimationFrame(this.frame);
     clearInterval(this.clock);
     clearInterval(this.player);
+    this.marks.show(this.list.node, '');
   }
 
   private folds(isFolded: boolean): void {
@@ -171,10 +175,12 @@ export class Viewer {
     if (this.isFolded) {
       return;
     }
-    this.list.show(
-      rowsOf(root, { opened: this.opened, show: this.show, search: this.search }),
-      now
-    );
+    const { opened, show } = this;
+    const { rows, hits } = search(root, { opened, show, search: this.search });
+    this.list.show(rows, now);
+    const isSought = this.search !== '' || show !== 'all';
+    this.hits.textContent = isSought ? (hits ? `${hits} found` : 'Nothing found') : '';
+    this.marks.show(this.list.node, this.search);
     if (!this.picture.node.hidden) {
       this.picture.paint(shown, now);
     }
@@ -234,7 +240,8 @@ export class Viewer {
       button.setAttribute('aria-pressed', 'false');
     }
     this.button('Map').hidden = true;
-    this.newButton('Copy', () => void this.copy());
+    this.newButton('Copy answer', () => void this.copy('Copy answer', answerOf(this.fold)));
+    this.newButton('Copy', () => void this.copy('Copy', asText(this.fold, this.fold.lastAt)));
   }
 
   private newButton(name: string, press: () => void): HTMLButtonElement {
@@ -276,7 +283,8 @@ export class Viewer {
       this.show = select.value as Show;
       this.later();
     });
-    this.finder.append(input, select);
+    this.hits.setAttribute('role', 'status');
+    this.finder.append(input, select, this.hits);
     keepKeys(this.finder);
   }
 
@@ -287,7 +295,7 @@ export class Viewer {
     slider.setAttribute('aria-label', 'Replay');
     slider.addEventListener('input', () => {
       this.play(false);
-      this.stand(Number(slider.value));
+      this.showAt(Number(slider.value));
       this.later();
     });
     const button = element('button', 'nba-button', '▶ Play');
@@ -296,6 +304,12 @@ export class Viewer {
     this.buttons.set('Play', button);
     replay.append(button, slider, this.place);
     keepKeys(replay);
+  }
+
+  /** Show the run as it was after so many events; at the end it follows what still happens. */
+  /** Go to a place in the replay; at its end, a run under way is followed. */
+  private showAt(position: number, length = this.events.length): void {
+    this.position = position < length ? position : undefined;
   }
 
   private play(on: boolean): void {
@@ -308,7 +322,7 @@ export class Viewer {
     this.position ??= 0;
     const step = Math.max(1, Math.round(this.events.length / PLAY_STEPS));
     this.player = setInterval(() => {
-      this.stand((this.position ?? 0) + step);
+      this.showAt((this.position ?? 0) + step);
       this.later();
       if (this.position === undefined) {
         this.play(false);
@@ -316,20 +330,15 @@ export class Viewer {
     }, PLAY_MS);
   }
 
-  /** Go to a place in the replay; at its end, a run under way is followed. */
-  private stand(place: number, length = this.events.length): void {
-    this.position = place < length ? place : undefined;
-  }
-
-  private async copy(): Promise<void> {
-    const button = this.button('Copy');
+  private async copy(name: string, text: string): Promise<void> {
+    const button = this.button(name);
     try {
-      await navigator.clipboard.writeText(asText(this.fold, this.fold.lastAt));
+      await navigator.clipboard.writeText(text);
       button.textContent = 'Copied';
     } catch {
       button.textContent = 'Not allowed';
     }
-    setTimeout(() => (button.textContent = 'Copy'), 1500);
+    setTimeout(() => (button.textContent = name), 1500);
   }
 
   private toggle(row: Row): void {
@@ -351,7 +360,7 @@ export class Viewer {
     const { root } = this.fold;
     // The outermost run has no row of its own: its head is the viewer's.
     const key = wanted === root?.key ? (root.items[0]?.key ?? wanted) : wanted;
-    const trail = [...trailOf(this.fold, key), key];
+    const trail = [...trailOf(this.fold.root, key), key];
     if (key === wanted) {
       trail.forEach(each => this.opened.set(each, true));
     }
@@ -373,26 +382,4 @@ function folded(events: readonly AnyEvent[]): Fold {
   const fold = new Fold();
   events.forEach(event => fold.apply(event));
   return fold;
-}
-
-/** List the keys of what something lies in, from the outside. */
-function trailOf(fold: Fold, key: string): string[] {
-  const found: string[] = [];
-  const look = (items: readonly Item[], above: string[]): boolean =>
-    items.some(item => {
-      if (item.key === key) {
-        found.push(...above);
-        return true;
-      }
-      const trail = [...above, item.key];
-      return item.kind === 'run'
-        ? inRun(item, trail)
-        : item.kind === 'tool' && look(item.items, trail);
-    });
-  const inRun = (node: RunNode, above: string[]): boolean =>
-    byTurns(node).some(({ turn, items }) => look(items, turn ? [...above, turn.key] : above));
-  if (fold.root) {
-    inRun(fold.root, []);
-  }
-  return found;
 }

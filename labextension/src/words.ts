@@ -41,6 +41,7 @@ const WAYS = new Map([
   ['code', BY_CODE],
   ['prepared', (time: string) => `answered in advance at ${time}`]
 ]);
+const STOPPED = new Set(['Cancelled', 'Stopped by you']);
 const SHORT = 90;
 const UNKNOWN = 'price unknown';
 
@@ -107,17 +108,16 @@ export function seconds(value: number): string {
 
 /** Say how a call stands. */
 export function ofTool(tool: ToolItem): { standing: Standing; tail: string[] } {
-  const standing = TOOLS[tool.status];
+  const isAsking = tool.items.some(item => item.kind === 'question' && item.open);
+  const standing = isAsking ? { ...RUNS.waiting, words: '' } : TOOLS[tool.status];
   const tail = standing.words ? [standing.words] : [];
-  if (tool.items.some(item => item.kind === 'question' && item.open)) {
-    tail.push('waiting for you');
-  } else if (tool.status === 'writing' && tool.args === undefined) {
+  if (tool.status === 'writing' && tool.args === undefined) {
     tail.push(`writing its arguments, ${tool.written} characters`);
   } else if (tool.status === 'done' || tool.status === 'failed') {
     tail.push(seconds(tool.seconds));
   }
   for (const item of tool.items) {
-    if (item.kind === 'run' && item.until === undefined) {
+    if (item.kind === 'run' && item.until === undefined && !item.waiting) {
       tail.push(`${item.name}: ${ofRun(item).words}`);
     }
   }
@@ -157,18 +157,31 @@ function answered(answer: unknown): string {
     const said = answer.approve ? 'allowed' : 'not allowed';
     return answer.comment ? `${said}: ${String(answer.comment)}` : said;
   }
-  return plain(answer);
+  if (typeof answer !== 'object' || answer === null || Array.isArray(answer)) {
+    return plain(answer);
+  }
+  const fields = Object.entries(answer).map(([name, value]) => `${name}: ${plain(value)}`);
+  return fields.join(', ');
 }
 
-function clock(at: number): string {
-  return new Date(at * 1000).toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' });
+/** Write what a question is about, so that nothing in it is hidden. */
+export function details(value: unknown): string {
+  return typeof value === 'string' ? visible(value) : exact(JSON.stringify(value, null, 2));
+}
+
+/** Write the time of day as Python does: 17:05. */
+export function clock(at: number): string {
+  const time = new Date(at * 1000);
+  return [time.getHours(), time.getMinutes()].map(each => String(each).padStart(2, '0')).join(':');
 }
 
 /** Say how a run came to its end, when it had no answer. */
 export function ending(node: RunNode): string {
   const words = { failed: `${node.error}: `, limited: 'Limit reached: ', stopped: '' };
   const early = words[node.status as keyof typeof words];
-  return early === undefined || !node.reason ? '' : early + node.reason;
+  // That it was stopped is said by its head.
+  const isSaid = node.status === 'stopped' && STOPPED.has(node.reason);
+  return early === undefined || !node.reason || isSaid ? '' : early + node.reason;
 }
 
 /** Write a value in one line. */

@@ -60,7 +60,11 @@ describe('a field', () => {
       { type: 'array', items: { enum: ['a', 'b'] } },
       { kind: 'choices', options: ['a', 'b'] }
     ],
-    [{ type: 'array', items: { type: 'string' } }, { kind: 'json' }],
+    [{ type: 'array', items: { type: 'string' } }, { kind: 'lines' }],
+    [
+      { type: 'array', items: { type: 'string' }, default: ['a\nb'] },
+      { kind: 'json', default: ['a\nb'] }
+    ],
     [{ type: 'object', additionalProperties: true }, { kind: 'json' }],
     [FILE, { kind: 'file' }],
     [{ type: 'array', items: FILE }, { kind: 'files' }],

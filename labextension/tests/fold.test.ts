@@ -144,7 +144,7 @@ test('runs lie where they were opened: under a node, or in a tool, with the path
 test('a question waits in its run and all above, until it is answered, asked anew or over', () => {
   const story = new Story().start().calls('a').asks('q', 'a');
   expect([story.root.waiting, ofRun(story.root).words]).toEqual([1, 'waiting for you']);
-  expect(ofTool(tools(story.root)[0]).tail).toEqual(['waiting for you']);
+  expect(ofTool(tools(story.root)[0])).toMatchObject({ standing: { sign: '?' }, tail: [] });
   story.asks('q', 'a');
   expect(story.root.waiting).toBe(1);
   expect(tools(story.root)[0].items.map(item => (item as { open: boolean }).open)).toEqual([

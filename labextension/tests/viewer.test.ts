@@ -143,7 +143,7 @@ test('every place of the slider can be shown', () => {
     frame();
     expect(problem()).toBe('');
   }
-});
+}, 20_000);
 
 test('a replay plays to its end, and then again from the beginning', () => {
   show(sample('agent'));

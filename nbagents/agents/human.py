@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Annotated, Any, cast
@@ -37,6 +38,7 @@ def _from_yes_or_no(value: Any) -> Any:
 _LENT = ("handoff",)
 """Tools that a team lends to its members, which an agent may name before it is in a team."""
 
+_MARKS = re.compile(r"(?<![^\W_])_|_(?![^\W_])|[*~<>\\\[\]&$#]")
 _APPROVAL = Annotated[Approval, BeforeValidator(_from_yes_or_no)]
 
 
@@ -78,13 +80,21 @@ async def approve(
     asked_for = named and (not tool.is_internal or name in patterns)
     if not asked_for and not await tool.needs_approval(args):
         return ""
-    # As the tool receives them: validation may have turned "yes" into true.
-    question = Question(f"Allow {ctx.name} to call {name}?", _APPROVAL, details=args)
+    question = Question(
+        f"Allow {_to_the_letter(ctx.name)} to call {_to_the_letter(name)}?",
+        _APPROVAL,
+        details=args,  # As the tool receives them: validation may have turned "yes" into true.
+    )
     decision = cast("Approval", await ctx.ask(question))
     comment = f" Comment from the user: {decision.comment}" if decision.comment else ""
     if not decision.approve:
         raise ToolError(f"The user denied this call; it was not made.{comment}")
     return f"The user allowed this call.{comment}" if comment else ""
+
+
+def _to_the_letter(name: str) -> str:
+    """Write a name that Markdown would read, such as `__init__`, as code: prompts are Markdown."""
+    return f"`{name}`" if _MARKS.search(name) and "`" not in name else name
 
 
 @tool

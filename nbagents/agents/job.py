@@ -74,7 +74,9 @@ def no_fitting_answer(job: Job[Any], message: Message, problem: str) -> str:
     said = (
         f" It said: {message.text.strip()}" if message.stop == "filtered" and message.text else ""
     )
-    return f"{job.agent}'s answer didn't match its output type: {INCOMPLETE[message.stop]}.{fix}{said}"
+    return (
+        f"{job.agent}'s answer didn't match its output type: {INCOMPLETE[message.stop]}.{fix}{said}"
+    )
 
 
 def files_of(message: Message) -> tuple[FilePart, ...]:

@@ -7,6 +7,7 @@ import html
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from nbagents.events import was_interrupted
 from nbagents.messages import FilePart, Usage
 from nbagents.notebook.items import (
     FileItem,
@@ -178,7 +179,14 @@ def _items(node: RunNode, frame: _Frame) -> list[str]:
         if typed and index == last and isinstance(item, TextItem)
         else _item(node, item, frame)
         for index, item in enumerate(node.items)
+        if not _is_told_below(node, item)
     ]
+
+
+def _is_told_below(node: RunNode, item: Item) -> bool:
+    """Tell whether it is a member's call that hands over: the next line says so, and to whom."""
+    is_handoff = isinstance(item, ToolItem) and item.name == "handoff" and item.status == "done"
+    return is_handoff and node.parent is not None and node.parent.kind == "swarm"
 
 
 def _item(node: RunNode, item: Item, frame: _Frame) -> str:
@@ -220,9 +228,9 @@ def _member(node: RunNode, frame: _Frame) -> str:
     """Draw what a member of a team did; what a graph has left behind is folded."""
     sign, words = status_words(node)
     color = _RUN_SIGNS[_shown_status(node)][2]
-    facts = (
-        [words, *facts_of(node, frame.now)] if words != "finished" else facts_of(node, frame.now)
-    )
+    facts = facts_of(node, frame.now)
+    if words != "finished" and not node.waiting:  # That it waits is said once, in the header.
+        facts = [words, *facts]
     folded = node.status == "finished" and node.leads_on and not node.has_asked
     told = html.escape(" · ".join(facts))
     return (
@@ -246,12 +254,14 @@ def _question(item: QuestionItem, frame: _Frame) -> str:
     color = _ORANGE if item.is_open else _GREEN if item.received else _GREY
     sign, words = answer_words(item)
     mark = f'<span style="color:{color}">{sign}</span>'
-    told = f"<b>{html.escape(asker)}</b> asks: {html.escape(prompt)}"
+    named = f"<b>{html.escape(asker)}</b> asks:"
     if item.is_open and not frame.whole:  # Its form says the rest.
-        return f'<div style="margin:4px 0">{mark} {told}</div>'
+        return f'<div style="margin:4px 0">{mark} {named} {html.escape(prompt)}</div>'
+    # The header says that it waits.
+    told = "" if item.is_open else f"<div>{mark} {html.escape(words)}</div>"
     return (
         f'<div style="margin:4px 0;border-left:3px solid {color};padding-left:10px">'
-        f"{told}{reason}{details}<div>{mark} {html.escape(words)}</div></div>"
+        f"<div>{named}</div>{visible(to_html(prompt))}{reason}{details}{told}</div>"
     )
 
 
@@ -273,6 +283,12 @@ def _answer_text(answer: Any) -> str:
         case {"approve": bool(allowed), "comment": str(comment)} if len(answer) == 2:
             said = "allowed" if allowed else "not allowed"
             return f"{said}: {comment}" if comment else said
+        case dict():
+            fields: dict[str, Any] = without_bytes(answer)
+            return ", ".join(
+                f"{name}: {value if isinstance(value, str) else plain(value)}"
+                for name, value in fields.items()
+            )
         case _:
             return plain(without_bytes(answer))
 
@@ -293,12 +309,17 @@ def _tool(tool: ToolItem, frame: _Frame) -> str:
         called = f"<code>{html.escape(tool.name)}({html.escape(short_args(tool.args))})</code>"
     tail = [words] if words else []
     if any(question.is_open for question in tool.questions):
-        tail.append("waiting for you")
+        sign, _, color = _RUN_SIGNS["waiting"]
+        tail = []
     elif tool.status == "writing" and tool.args is None:
         tail.append(f"writing its arguments, {tool.written} characters")
     elif tool.status in {"done", "failed"}:
         tail.append(f"{tool.seconds:.1f} s")
-    tail.extend(f"{run.name}: {status_words(run)[1]}" for run in tool.runs if not run.is_over)
+    tail.extend(
+        f"{run.name}: {status_words(run)[1]}"
+        for run in tool.runs
+        if not run.is_over and not run.waiting
+    )
     if tool.progress is not None:
         tail.append(clipped(plain(tool.progress), _SHORT_ARGS))
     told = "".join(f" · {html.escape(words)}" for words in tail)
@@ -322,7 +343,7 @@ def _tool_body(tool: ToolItem, frame: _Frame) -> str:
     if tool.result is not None:
         longest = _SHOWN_RESULT if frame.whole else _SHOWN_RESULT_LIVE
         answered_by_run = bool(tool.runs) and not tool.result.is_error
-        if tool.result.text and not answered_by_run:
+        if tool.result.text and not answered_by_run and not was_interrupted(tool.result):
             body += code_block(clipped(readable(tool.result.text), longest))
         body += "".join(
             _file(part, frame) for part in tool.result.content if isinstance(part, FilePart)

@@ -23,6 +23,9 @@ __all__ = [
     "ToolStatus",
 ]
 
+_SAID_BY_HEADER = {"Cancelled", "Stopped by you"}
+"""Reasons that say no more than the word for the status does."""
+
 NodeStatus = Literal["asking", "answering", "finished", "limited", "failed", "stopped"]
 ToolStatus = Literal["writing", "running", "done", "failed", "refused", "stopped"]
 
@@ -146,7 +149,9 @@ class RunNode:
 
     @property
     def ending(self) -> str | None:
-        """What stands before the reason of its end; None when it ended well, or not yet."""
+        """What precedes the reason of its end; None without one, or when the header says it all."""
+        if self.status == "stopped" and self.reason in _SAID_BY_HEADER:
+            return None
         words = {"failed": f"{self.error}: ", "limited": "Limit reached: ", "stopped": ""}
         return words.get(self.status) if self.reason else None
 

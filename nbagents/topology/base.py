@@ -94,4 +94,6 @@ def image(svg: str, alt: str) -> str:
     """
     data = base64.b64encode(svg.encode()).decode()
     alt = html.escape(one_line(alt))
-    return f'<img src="data:image/svg+xml;base64,{data}" alt="{alt}" style="max-width:100%">'
+    # It is not shrunk: its words would be too small to read.
+    picture = f'<img src="data:image/svg+xml;base64,{data}" alt="{alt}" style="max-width:none">'
+    return f'<div style="overflow-x:auto">{picture}</div>'

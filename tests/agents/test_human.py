@@ -382,3 +382,12 @@ async def test_a_pattern_that_means_all_tools_does_not_mean_asking_itself():
     agent = Agent("a", model=model, tools=[handoff_to_user], approve=["*"])
     run = await agent.run("go")
     assert [question.prompt for question in run.questions] == ["Which?"]
+
+
+async def test_a_name_that_markdown_would_read_is_asked_about_to_the_letter():
+    async def purge_() -> str:
+        """Purge."""
+        return "purged"
+
+    run = await asking(("purge_", {}), tools=[purge_], approve=["*"]).run("go", answers=[True])
+    assert asked(run)[0].prompt == "Allow a to call `purge_`?"

@@ -88,12 +88,33 @@ def test_a_model_has_a_field_for_each_property():
         "colour": "choice",
         "picked": "choices",
         "home_address": "json",
-        "tags": "json",
+        "tags": "lines",
         "file": "file",
         "files": "files",
         "secret": "password",
         "titled": "text",
     }
+
+
+@pytest.mark.parametrize(
+    ("schema", "typed", "answer"),
+    [
+        (list[str], "one\n two, three \n\n[4]\r\n", ["one", "two, three", "[4]"]),
+        (list[str], "", []),
+        (set[str] | None, "a\na", {"a"}),
+        (list[str] | None, " \n", None),
+    ],
+)
+def test_a_list_of_texts_takes_one_per_line(schema: Any, typed: str, answer: Any):
+    adapter = Question("?", schema).adapter
+    assert adapter.validate_json(assemble(fields(schema), {"": typed})) == answer
+
+
+def test_an_item_of_several_lines_is_kept_whole():
+    class Poem(BaseModel):
+        verses: list[str] = ["one\ntwo"]
+
+    assert [field.kind for field in fields(Poem)] == ["json"]
 
 
 def test_a_field_says_what_may_stand_in_it():
@@ -125,6 +146,11 @@ def test_a_field_says_what_may_stand_in_it():
         (FilePart | None, "file"),
         (list[FilePart], "files"),
         (dict[str, int], "json"),
+        (list[str], "lines"),
+        (set[str] | None, "lines"),
+        (tuple[str, ...], "lines"),
+        (tuple[str, int], "json"),
+        (list[int], "json"),
         (int | str, "text"),
         (int | bool, "json"),
         (Any, "text"),
@@ -199,9 +225,9 @@ async def test_what_the_check_says_belongs_to_its_fields():
     question = open_question(Everything)
     everything = fields(Everything)
     with pytest.raises(UserError) as refused:
-        question.answer(assemble(everything, {"name": "x", "age": "x", "tags": "[1]"}), json=True)
+        question.answer(assemble(everything, {"name": "x", "age": "x", "picked": [1]}), json=True)
     problems = explain(everything, refused.value)
-    assert sorted(problems) == ["age", "day", "tags"]
+    assert sorted(problems) == ["age", "day", "picked"]
     assert problems["day"] == "Field required"
     assert question.is_open
 

@@ -58,6 +58,7 @@ function longControl(field, id) {
   const area = h("textarea", { id, rows: json ? 3 : 4, class: json ? "nb-code" : "nb-long", spellcheck: json ? "false" : "true" });
   const start = field.default ?? "";
   area.value = json && start !== "" ? JSON.stringify(start, null, 2) : start;
+  if (field.kind === "lines") area.value = [start].flat().join("\n");
   return {
     node: area,
     main: area,
@@ -161,10 +162,23 @@ function size(bytes) {
 
 function controlFor(field, id, largest) {
   if (field.kind in INPUTS) return lineControl(field, id);
-  if (field.kind === "long" || field.kind === "json") return longControl(field, id);
+  if (["long", "lines", "json"].includes(field.kind)) return longControl(field, id);
   if (field.kind === "file" || field.kind === "files") return fileControl(field, id, largest);
   if (field.kind === "choice" && field.options.length > FEW) return selectControl(field, id);
   return optionsControl(field, id);
+}
+
+/* Show what of a text that can be edited cannot be seen. */
+function unseenIn(input, id) {
+  const note = h("div", { class: "nb-help nb-unseen", id });
+  const show = () => {
+    const seen = visible(input.value);
+    note.hidden = seen === input.value;
+    note.textContent = note.hidden ? "" : `With hidden characters: ${seen}`;
+  };
+  input.addEventListener("input", show);
+  show();
+  return note;
 }
 
 function row(field, control, id) {
@@ -172,16 +186,19 @@ function row(field, control, id) {
   const optional = blank && (!field.required || field.nullable);
   const label = [h("span", {}, visible(field.label || ""))];
   if (optional && field.label) label.push(h("span", { class: "nb-optional" }, " optional"));
-  const help = field.help ? h("div", { class: "nb-help", id: `${id}-help` }, visible(field.help)) : null;
+  const told = [field.help, field.kind === "lines" ? "One per line." : ""].filter(Boolean).join(" ");
+  const help = told ? h("div", { class: "nb-help", id: `${id}-help` }, visible(told)) : null;
   const wrong = h("div", { class: "nb-wrong", id: `${id}-wrong`, hidden: true });
-  const described = [field.help && `${id}-help`, `${id}-wrong`].filter(Boolean).join(" ");
+  const unseen = "value" in control.main && control.main.type !== "password" && !control.file && !control.group;
+  const marks = unseen ? unseenIn(control.main, `${id}-unseen`) : null;
+  const described = [told && `${id}-help`, unseen && `${id}-unseen`, `${id}-wrong`].filter(Boolean).join(" ");
   control.wrong = wrong;
   if (control.group) {
-    return h("fieldset", { class: "nb-row", "aria-describedby": described }, h("legend", { class: field.label ? "" : "nb-hidden" }, ...(field.label ? label : ["Answer"])), help, control.node, wrong);
+    return h("fieldset", { class: "nb-row", "aria-describedby": described }, h("legend", { class: field.label ? "" : "nb-hidden" }, ...(field.label ? label : ["Answer"])), control.node, help, wrong);
   }
   control.main.setAttribute("aria-describedby", described);
   const short = ["number", "integer", "date", "datetime", "time"].includes(field.kind);
-  return h("div", { class: short ? "nb-row nb-short" : "nb-row" }, h("label", { for: id, class: field.label ? "" : "nb-hidden" }, ...(field.label ? label : ["Answer"])), help, control.node, wrong);
+  return h("div", { class: short ? "nb-row nb-short" : "nb-row" }, h("label", { for: id, class: field.label ? "" : "nb-hidden" }, ...(field.label ? label : ["Answer"])), control.node, help, marks, wrong);
 }
 
 export { controlFor, h, row, words };

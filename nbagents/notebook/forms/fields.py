@@ -14,6 +14,7 @@ __all__ = ["LARGEST_FILE", "Field", "Kind", "assemble", "decision", "explain", "
 Kind = Literal[
     "text",
     "long",
+    "lines",
     "password",
     "number",
     "integer",
@@ -95,7 +96,7 @@ def assemble(fields: Sequence[Field], values: Mapping[str, Any]) -> str:
     """Make the JSON text of the answer from what stands in the fields, by their names.
 
     Numbers, dates and JSON are the texts that were typed; an empty one, or a value that is not
-    there, is left to the default. Raises `UserError` for JSON that is none.
+    there, is left to the default. Raises `UserError` for JSON that is not valid.
     """
     given = {field.name: _value(field, values.get(field.name, _MISSING)) for field in fields}
     if [field.name for field in fields] == [""]:
@@ -128,6 +129,9 @@ def _field(
     kind, options = _kind(inner, defs)
     if nullable and kind == "choice":
         options = (*options, None)
+    default = schema.get("default")
+    if kind == "lines" and any("\n" in str(line) for line in default or ()):
+        kind = "json"  # Some lines of it would become several.
     minimum, maximum = inner.get("minimum"), inner.get("maximum")
     if kind == "integer":
         above, below = inner.get("exclusiveMinimum"), inner.get("exclusiveMaximum")
@@ -139,7 +143,7 @@ def _field(
         kind,
         required,
         nullable,
-        schema.get("default"),
+        default,
         options,
         minimum,
         maximum,
@@ -176,6 +180,8 @@ def _kind(schema: Mapping[str, Any], defs: Mapping[str, Any]) -> tuple[Kind, tup
             return "choices", tuple(items.get("enum", [items.get("const")]))
         case "array" if _is_file(items):
             kind = "files"
+        case "array" if items.get("type") == "string" and "prefixItems" not in schema:
+            kind = "lines"
         case None:
             kind = _kind_of_union(schema, defs)
     return kind, ()
@@ -220,6 +226,9 @@ def _words(name: str) -> str:
 def _value(field: Field, value: Any) -> Any:
     if value is _MISSING:
         return None if field.nullable and field.required else _MISSING
+    if field.kind == "lines" and isinstance(value, str):
+        lines = [line.strip() for line in value.split("\n") if line.strip()]
+        return lines or _nothing(field)
     if value in (None, ""):
         return _nothing(field)
     if field.kind in {"number", "integer"}:
@@ -239,6 +248,8 @@ def _nothing(field: Field) -> Any:
         return _MISSING
     if field.nullable or None in field.options:
         return None
+    if field.kind == "lines":
+        return [] if field.required or field.default is not None else _MISSING
     typed = field.kind in {"text", "long", "password"}
     return "" if typed and (field.required or field.default is not None) else _MISSING
 

@@ -7,6 +7,7 @@ import { visible } from "./visible.js";
 
 const GONE = "The kernel was restarted: this question is gone. Run the cell again.";
 const SILENT = "The kernel did not answer. What you typed is still here: send it again.";
+const EMPTY = "This field is empty. Press Send again to leave it blank.";
 const PINGS = [0, 250, 500, 1000, 2000];
 const ANSWER_MS = 3000;
 const CLOSED_MS = 1000;
@@ -14,7 +15,6 @@ const PIECE = 4_000_000; // Servers refuse messages of more than 10 MiB.
 
 // What the views of one question share: a cell that is moved is drawn anew.
 const questions = new Map();
-let count = 0;
 
 function shared(id) {
   if (!questions.has(id)) questions.set(id, { views: 0, draft: new Map(), over: false, closing: null });
@@ -53,7 +53,8 @@ function render({ model, el }) {
   const share = shared(spec.id);
   share.views += 1;
   clearTimeout(share.closing);
-  const key = `nbagents-${(count += 1)}`;
+  // The panel may draw the same question, with a copy of this module.
+  const key = `nbagents-${Math.random().toString(36).slice(2)}`;
   const decided = spec.fields.find((field) => field.name === spec.decision) ?? null;
   const fields = spec.fields.filter((field) => field !== decided);
   const controls = fields.map((field, index) => {
@@ -78,8 +79,8 @@ function render({ model, el }) {
   const actions = h("div", { class: "nb-actions", role: "group", "aria-labelledby": legend && `${key}-decide` }, ...buttons, later, status);
   const form = h(
     "form",
-    { class: "nbagents-form", tabindex: "-1", novalidate: true, "data-lm-suppress-shortcuts": "true", "aria-labelledby": `${key}-prompt` },
-    h("div", { class: "nb-head" }, h("span", { class: "nb-dot", "aria-hidden": "true" }), h("span", {}, h("b", {}, spec.asker), " asks"), h("span", { class: "nb-sign" }, "waiting for you")),
+    { class: "nbagents-form", tabindex: "-1", novalidate: true, "data-lm-suppress-shortcuts": "true", role: "group", "aria-labelledby": `${key}-prompt` },
+    h("div", { class: "nb-head" }, h("span", { class: "nb-dot", "aria-hidden": "true" }), h("span", {}, h("b", {}, spec.asker), " asks")),
     prompt,
     spec.reason ? h("div", { class: "nb-reason" }, spec.reason) : null,
     spec.details ? h("pre", { class: "nb-details", tabindex: "0", "aria-label": "Details" }, spec.details) : null,
@@ -98,6 +99,7 @@ function render({ model, el }) {
   let nonce = null;
   let timer = null;
   let allowEmpty = false;
+  let general = []; // What is wrong with no field of its own.
   let ended = false;
   let focused = false; // Before its controls were disabled, which loses the focus.
 
@@ -117,10 +119,16 @@ function render({ model, el }) {
       control.wrong.hidden = false;
     }
     const shown = labelled.map((control) => control.field.name);
-    const told = Object.entries(problems).filter(([name]) => !shown.includes(name)).map(([, text]) => text);
-    if (shown.length) told.push(`Please check: ${labelled.map((control) => control.field.label).join(", ")}.`);
-    alert.textContent = visible(told.join("\n"));
+    general = Object.entries(problems).filter(([name]) => !shown.includes(name)).map(([, text]) => text);
+    sum();
     (wrong[0] ?? controls[0])?.main.focus();
+  }
+
+  /* Say what is wrong in all, and which fields are still to be corrected. */
+  function sum() {
+    const left = controls.filter((control) => !control.wrong.hidden).map((control) => control.field.label);
+    const named = left.length ? [`Please check: ${left.join(", ")}.`] : [];
+    alert.textContent = visible([...general, ...named].join("\n"));
   }
 
   function forgive(control) {
@@ -133,22 +141,23 @@ function render({ model, el }) {
     const problems = Object.create(null); // Any name may be that of a field.
     for (const control of controls) {
       const { field } = control;
-      const typed = ["text", "long", "password"].includes(field.kind);
+      const typed = ["text", "long", "lines", "password"].includes(field.kind);
       const problem = control.problem();
       if (problem) problems[field.name] = problem;
       else if (control.empty() && field.required && !field.nullable) {
         if (!typed) problems[field.name] = control.group || field.kind === "choice" ? "Please choose." : "Please fill this in.";
-        else if (!allowEmpty) problems[field.name] = "This field is empty. Press Send again to leave it blank.";
+        else if (!allowEmpty) problems[field.name] = EMPTY;
       }
     }
     if (Object.keys(problems).length === 0) return false;
     complain(problems);
-    allowEmpty = Object.values(problems).every((text) => text.startsWith("This field is empty"));
+    allowEmpty = Object.values(problems).every((text) => text === EMPTY);
     return true;
   }
 
   async function submit(choice) {
     if (body.disabled || share.over) return;
+    general = [];
     alert.textContent = "";
     controls.forEach(forgive);
     if (incomplete()) return;
@@ -235,7 +244,12 @@ function render({ model, el }) {
       allowEmpty = false;
       for (const control of controls) {
         if (control.field.kind !== "password") share.draft.set(control.field.name, control.get());
-        if (control.node.contains(event.target)) forgive(control);
+        if (!control.node.contains(event.target)) continue;
+        forgive(control);
+        if (alert.textContent && !share.over) {
+          general = [];
+          sum();
+        }
       }
     });
   }

@@ -16,7 +16,7 @@ from nbagents.notebook.safe_markdown import (
     to_html,
     to_safe_markdown,
 )
-from nbagents.notebook.values import QuestionText, pretty
+from nbagents.notebook.values import QuestionText, clipped, pretty
 from nbagents.questions import OpenQuestion
 from nbagents.untrusted import clean, fence, visible
 
@@ -34,6 +34,7 @@ _WAYS = {
     "prepared": "Answered in advance",
     "code": "Answered in code",
 }
+_SHORT = 90
 _HIDDEN = "•••••••• (not shown)"
 
 
@@ -45,7 +46,9 @@ def draw(question: OpenQuestion, fields: Sequence[Field], ending: Ending) -> dic
     answers = _answers(question, fields) if ending == "answered" else []
     answers = [(visible(label), visible(answer)) for label, answer in answers]
     return {
-        "text/html": clean(_html(text, ending, said, answers)),
+        "text/html": clean(_folded(_html(text, ending, said, answers), text, said, answers))
+        if ending == "answered" and question.id
+        else clean(_html(text, ending, said, answers)),
         "text/markdown": _markdown(text, said, answers),
         "text/plain": clean(_plain(text, said, answers)),
     }
@@ -136,6 +139,21 @@ def _html(asked: QuestionText, ending: Ending, said: str, answers: list[tuple[st
         f'<div role="group" class="{NO_MATH}" aria-label="Question of {html.escape(asked.asker)}" '
         f'style="border-left:3px solid {color};padding:2px 0 2px 12px;margin:6px 0;'
         f'max-width:42em;line-height:1.5;overflow-wrap:anywhere">{"".join(rows)}</div>'
+    )
+
+
+def _folded(whole: str, asked: QuestionText, said: str, answers: list[tuple[str, str]]) -> str:
+    """Fold what was answered: the run, which stands in the same cell, tells it too.
+
+    Where the viewer of the labextension draws that run, the style of its class hides all of this.
+    """
+    answer = html.escape(clipped(answers[0][1], _SHORT)) if len(answers) == 1 else ""
+    return (
+        '<details class="nbagents-answered" style="margin:2px 0">'
+        '<summary style="display:list-item;font-size:.86em">'
+        f'<span style="color:{_GREEN}">✓</span> {html.escape(said)}: '
+        f"{html.escape(clipped(asked.prompt, _SHORT))}{answer and f' · <b>{answer}</b>'}</summary>"
+        f"{whole}</details>"
     )
 
 

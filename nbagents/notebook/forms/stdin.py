@@ -37,6 +37,7 @@ _HINTS = {
     "file": "path of a file",
     "files": "file paths, comma-separated",
     "json": "JSON",
+    "lines": "several, comma-separated",
     "choices": "numbers, comma-separated",
 }
 # There is one line to type into, whatever loops the questions come from.
@@ -217,6 +218,8 @@ async def _understood(field: Field, typed: str) -> Any:
         case "files":
             paths = [part.strip() for part in text.split(",") if part.strip()]
             return await in_thread(lambda: [_read(path) for path in paths])
+        case "lines":
+            return "\n".join(text.split(","))
         case "text" | "long" | "password":
             return typed
     return text

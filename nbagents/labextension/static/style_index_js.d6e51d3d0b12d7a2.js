@@ -1,7 +1,7 @@
-"use strict";(self.rspackChunk_nbagents_labextension=self.rspackChunk_nbagents_labextension||[]).push([["style_index_js"],{"./node_modules/css-loader/dist/cjs.js!./style/index.css"(n,e,a){var o=a("./node_modules/css-loader/dist/runtime/noSourceMaps.js"),r=a.n(o),t=a("./node_modules/css-loader/dist/runtime/api.js"),i=a.n(t),s=a("./node_modules/css-loader/dist/cjs.js!./style/viewer.css"),b=a("./node_modules/css-loader/dist/cjs.js!./style/panel.css"),l=i()(r());l.i(s.A),l.i(b.A),l.push([n.id,`
-`,""]),a.d(e,{},{A:l})},"./node_modules/css-loader/dist/cjs.js!./style/panel.css"(n,e,a){var o=a("./node_modules/css-loader/dist/runtime/noSourceMaps.js"),r=a.n(o),t=a("./node_modules/css-loader/dist/runtime/api.js"),i=a.n(t),s=a("./node_modules/css-loader/dist/cjs.js!../nbagents/notebook/forms/form.css"),b=i()(r());b.i(s.A),b.push([n.id,`.nbagents-panel {
+"use strict";(self.rspackChunk_nbagents_labextension=self.rspackChunk_nbagents_labextension||[]).push([["style_index_js"],{"./node_modules/css-loader/dist/cjs.js!./style/index.css"(n,a,e){var r=e("./node_modules/css-loader/dist/runtime/noSourceMaps.js"),o=e.n(r),t=e("./node_modules/css-loader/dist/runtime/api.js"),i=e.n(t),s=e("./node_modules/css-loader/dist/cjs.js!./style/viewer.css"),b=e("./node_modules/css-loader/dist/cjs.js!./style/panel.css"),l=i()(o());l.i(s.A),l.i(b.A),l.push([n.id,`
+`,""]),e.d(a,{},{A:l})},"./node_modules/css-loader/dist/cjs.js!./style/panel.css"(n,a,e){var r=e("./node_modules/css-loader/dist/runtime/noSourceMaps.js"),o=e.n(r),t=e("./node_modules/css-loader/dist/runtime/api.js"),i=e.n(t),s=e("./node_modules/css-loader/dist/cjs.js!../nbagents/notebook/forms/form.css"),b=i()(o());b.i(s.A),b.push([n.id,`.nbagents-panel {
   --nb-warn: var(--jp-warn-color0, #e65100);
-  --nb-muted: var(--jp-ui-font-color2, rgba(0, 0, 0, 0.6));
+  --nb-muted: color-mix(in srgb, var(--jp-ui-font-color1) 70%, var(--jp-layout-color1));
   overflow: auto;
   background: var(--jp-layout-color1);
   color: var(--jp-ui-font-color1);
@@ -183,7 +183,7 @@
 .nbagents-panel .nbagents-button {
   padding: 2px 10px;
   min-height: 24px;
-  border: 1px solid var(--jp-border-color1);
+  border: 1px solid color-mix(in srgb, var(--jp-ui-font-color1) 55%, var(--jp-layout-color1));
   border-radius: 3px;
   background: var(--jp-layout-color1);
   color: var(--jp-ui-font-color1);
@@ -203,12 +203,12 @@
 
 .nbagents-panel .nbagents-primary {
   border-color: transparent;
-  background: var(--jp-brand-color1);
+  background: color-mix(in srgb, var(--jp-brand-color1) 78%, #000);
   color: #fff;
 }
 
 .nbagents-panel .nbagents-primary:hover:enabled {
-  background: var(--jp-brand-color0);
+  background: color-mix(in srgb, var(--jp-brand-color1) 66%, #000);
 }
 
 .nbagents-panel :is(.nbagents-button, .nbagents-go):focus-visible {
@@ -256,6 +256,18 @@
   clip-path: inset(50%);
 }
 
+/* What is asked is words, not Python. */
+.nbagents-asked,
+.nbagents-asked span {
+  color: var(--jp-content-font-color1) !important;
+  font-weight: normal !important;
+}
+
+/* What was answered stands in the run above it. */
+.jp-OutputArea:has(.nba-viewer:not([hidden])) .jp-OutputArea-child:has(.nbagents-answered) {
+  display: none;
+}
+
 /* A question waits: seen at the side bar while the panel is closed. */
 .lm-TabBar-tab.nbagents-waits .lm-TabBar-tabIcon {
   position: relative;
@@ -292,24 +304,42 @@
     animation-timing-function: steps(1, end);
   }
 }
-`,""]),a.d(e,{},{A:b})},"./node_modules/css-loader/dist/cjs.js!./style/viewer.css"(n,e,a){var o=a("./node_modules/css-loader/dist/runtime/noSourceMaps.js"),r=a.n(o),t=a("./node_modules/css-loader/dist/runtime/api.js"),i=(a.n(t))()(r());i.push([n.id,`/* The viewer of a run. Colours are JupyterLab's; elsewhere those behind the commas hold. */
+`,""]),e.d(a,{},{A:b})},"./node_modules/css-loader/dist/cjs.js!./style/viewer.css"(n,a,e){var r=e("./node_modules/css-loader/dist/runtime/noSourceMaps.js"),o=e.n(r),t=e("./node_modules/css-loader/dist/runtime/api.js"),i=(e.n(t))()(o());i.push([n.id,`/* The viewer of a run. Colours are JupyterLab's; elsewhere those behind the commas hold. */
 
 .nba-viewer {
   --nba-ink: var(--jp-ui-font-color1, light-dark(#1f2328, #e6e6e6));
-  --nba-faint: var(--jp-ui-font-color2, light-dark(#57606a, #a0a0a0));
   --nba-line: var(--jp-border-color2, light-dark(#d8dee4, #4a4a4a));
-  --nba-ground: var(--jp-layout-color2, light-dark(#f3f4f6, #2a2a2a));
   --nba-paper: var(--jp-layout-color1, light-dark(#ffffff, #1b1b1b));
+  /* JupyterLab's own second colour is too faint on its grey. */
+  --nba-faint: color-mix(in srgb, var(--nba-ink) 70%, var(--nba-paper));
+  --nba-ground: color-mix(in srgb, var(--nba-ink) 7%, var(--nba-paper));
+  --nba-control: color-mix(in srgb, var(--nba-ink) 55%, var(--nba-paper));
   --nba-blue: var(--jp-brand-color1, light-dark(#1976d2, #64b5f6));
   --nba-green: var(--jp-success-color1, light-dark(#2e7d32, #81c784));
   --nba-orange: var(--jp-warn-color0, light-dark(#e65100, #ffb74d));
   --nba-red: var(--jp-error-color1, light-dark(#d32f2f, #ef9a9a));
   --nba-code: var(--jp-code-font-family, ui-monospace, 'SF Mono', Menlo, Consolas, monospace);
   --nba-link: var(--jp-content-link-color, light-dark(#0b57d0, #8ab4f8));
-  --nba-word: var(--jp-mirror-editor-keyword-color, light-dark(#1a7f37, #7ee787));
-  --nba-text: var(--jp-mirror-editor-string-color, light-dark(#b3261e, #ffab91));
-  --nba-number: var(--jp-mirror-editor-number-color, light-dark(#116329, #a5d6a7));
-  --nba-name: var(--jp-mirror-editor-def-color, light-dark(#0550ae, #79c0ff));
+  --nba-word: color-mix(
+    in srgb,
+    var(--jp-mirror-editor-keyword-color, light-dark(#1a7f37, #7ee787)) 75%,
+    var(--nba-ink)
+  );
+  --nba-text: color-mix(
+    in srgb,
+    var(--jp-mirror-editor-string-color, light-dark(#b3261e, #ffab91)) 75%,
+    var(--nba-ink)
+  );
+  --nba-number: color-mix(
+    in srgb,
+    var(--jp-mirror-editor-number-color, light-dark(#116329, #a5d6a7)) 75%,
+    var(--nba-ink)
+  );
+  --nba-name: color-mix(
+    in srgb,
+    var(--jp-mirror-editor-def-color, light-dark(#0550ae, #79c0ff)) 75%,
+    var(--nba-ink)
+  );
   --nba-edge: var(--nba-faint);
 
   color: var(--nba-ink);
@@ -408,14 +438,8 @@
 
 .nba-bar-of-tools {
   display: flex;
+  flex-wrap: wrap;
   gap: 2px;
-  opacity: 0.55;
-  transition: opacity 0.15s;
-}
-
-.nba-viewer:hover .nba-bar-of-tools,
-.nba-viewer:focus-within .nba-bar-of-tools {
-  opacity: 1;
 }
 
 .nba-button {
@@ -437,7 +461,7 @@
 .nba-button[aria-pressed='true'] {
   color: var(--nba-ink);
   background: var(--nba-ground);
-  border-color: var(--nba-line);
+  border-color: var(--nba-control);
 }
 
 .nba-finder,
@@ -453,7 +477,7 @@
   font: inherit;
   color: inherit;
   background: var(--nba-paper);
-  border: 1px solid var(--nba-line);
+  border: 1px solid var(--nba-control);
   border-radius: 4px;
   padding: 2px 6px;
 }
@@ -487,43 +511,30 @@
 
 /* The tree, with the picture beside it where there is room. */
 
+/* A picture is never shrunk, so that it can be read: without room beside it, it is above. */
 .nba-columns {
   display: flex;
-  flex-direction: column;
+  flex-flow: row wrap;
+  align-items: flex-start;
   gap: 8px 16px;
 }
 
-@container (min-width: 900px) {
-  .nba-columns {
-    flex-direction: row;
-    align-items: flex-start;
-  }
-  .nba-columns > .nba-map {
-    flex: 0 1 auto;
-    max-width: 46%;
-    position: sticky;
-    top: 8px;
-  }
+.nba-columns > .nba-map {
+  flex: 0 1 auto;
+  max-width: 100%;
 }
 
 .nba-list {
-  flex: 1 1 0;
-  min-width: 0;
+  flex: 1 1 26em;
+  min-width: min(26em, 100%);
 }
 
 .nba-list.nba-windowed {
   height: min(640px, 70vh);
-  flex: none;
   overflow: auto;
   overflow-anchor: none;
   border-top: 1px solid var(--nba-line);
   border-bottom: 1px solid var(--nba-line);
-}
-
-@container (min-width: 900px) {
-  .nba-columns > .nba-list.nba-windowed {
-    flex: 1 1 0;
-  }
 }
 
 .nba-row {
@@ -723,62 +734,81 @@
   max-width: 100%;
 }
 
-/* The picture. Its own colours read on white and on black; states come over them. */
+/* The picture takes the colours of the page: of its own, which read on white, only lines stay. */
 
 .nba-map {
   overflow: auto;
 }
 
 .nba-map svg {
-  max-width: 100%;
-  height: auto;
+  display: block;
+  color: var(--nba-ink);
+}
+
+.nba-map :is(text, tspan) {
+  fill: var(--nba-ink);
+}
+
+.nba-map [data-node] > text > tspan {
+  fill: var(--nba-faint);
+}
+
+.nba-map defs [fill]:not([fill='none']) {
+  fill: color-mix(in srgb, var(--nba-blue) 55%, var(--nba-ink));
+}
+
+.nba-map defs [stroke] {
+  stroke: color-mix(in srgb, var(--nba-blue) 55%, var(--nba-ink));
+}
+
+.nba-map g:not([data-node]) > rect {
+  fill: var(--nba-paper);
 }
 
 .nba-map g[data-node] {
+  --nba-state: var(--nba-control);
+
   cursor: pointer;
 }
 
-.nba-map g[data-node] > rect {
+.nba-map g[data-node] > rect:not([fill='none']) {
+  fill: color-mix(in srgb, var(--nba-state) 14%, var(--nba-paper));
+  stroke: var(--nba-state);
   transition:
     fill 0.2s,
     stroke 0.2s;
 }
 
-.nba-map g[data-status='pending'] > rect {
-  fill: #f8fafc;
-  stroke: #cbd5e1;
+.nba-map g[data-status='pending'] > rect:not([fill='none']) {
+  fill: var(--nba-paper);
 }
-.nba-map g[data-status='running'] > rect {
-  fill: #dbeafe;
-  stroke: #2563eb;
+.nba-map g[data-status='running'] {
+  --nba-state: var(--nba-blue);
+}
+.nba-map g[data-status='waiting'] {
+  --nba-state: var(--nba-orange);
+}
+.nba-map g[data-status='done'] {
+  --nba-state: var(--nba-green);
+}
+.nba-map g[data-status='failed'] {
+  --nba-state: var(--nba-red);
+}
+.nba-map g:is([data-status='running'], [data-status='waiting'], [data-status='failed']) > rect {
   stroke-width: 2.5;
 }
-.nba-map g[data-status='waiting'] > rect {
-  fill: #fef3c7;
-  stroke: #b45309;
-  stroke-width: 2.5;
-}
-.nba-map g[data-status='done'] > rect {
-  fill: #dcfce7;
-  stroke: #16a34a;
-}
-.nba-map g[data-status='failed'] > rect {
-  fill: #fee2e2;
-  stroke: #dc2626;
-  stroke-width: 2.5;
-}
-.nba-map g[data-status='stopped'] > rect {
-  fill: #f1f5f9;
-  stroke: #64748b;
+.nba-map g:is([data-status='stopped'], [data-status='skipped']) > rect {
   stroke-dasharray: 5 3;
 }
-.nba-map g[data-status='skipped'] {
-  opacity: 0.55;
-}
 .nba-map path.nba-taken {
-  stroke: #3b82f6;
+  stroke: var(--nba-blue);
   stroke-width: 3;
   stroke-dasharray: none;
+}
+
+::highlight(nba-found) {
+  background: #ffd54a;
+  color: #1f2328;
 }
 
 /* The time axis. */
@@ -850,7 +880,7 @@
   vector-effect: non-scaling-stroke;
 }
 .nba-bar-tool {
-  opacity: 0.6;
+  opacity: 0.75;
 }
 
 @media (prefers-reduced-motion: reduce) {
@@ -870,10 +900,6 @@
     forced-color-adjust: none;
     background: CanvasText;
   }
-  .nba-map svg {
-    forced-color-adjust: none;
-    background: #fff;
-  }
   .nba-bar {
     fill: CanvasText;
   }
@@ -890,17 +916,17 @@
     display: none;
   }
 }
-`,""]),a.d(e,{},{A:i})},"./node_modules/css-loader/dist/cjs.js!../nbagents/notebook/forms/form.css"(n,e,a){var o=a("./node_modules/css-loader/dist/runtime/noSourceMaps.js"),r=a.n(o),t=a("./node_modules/css-loader/dist/runtime/api.js"),i=(a.n(t))()(r());i.push([n.id,`.nbagents-form {
+`,""]),e.d(a,{},{A:i})},"./node_modules/css-loader/dist/cjs.js!../nbagents/notebook/forms/form.css"(n,a,e){var r=e("./node_modules/css-loader/dist/runtime/noSourceMaps.js"),o=e.n(r),t=e("./node_modules/css-loader/dist/runtime/api.js"),i=(e.n(t))()(o());i.push([n.id,`.nbagents-form {
   --nb-accent: var(--jp-warn-color0, #e65100);
   --nb-brand: var(--jp-brand-color1, #1976d2);
-  --nb-brand-strong: var(--jp-brand-color0, #0d47a1);
+  --nb-primary: color-mix(in srgb, var(--nb-brand) 78%, #000);
   --nb-text: var(--jp-ui-font-color1, rgba(0, 0, 0, 0.87));
-  --nb-muted: var(--jp-ui-font-color2, rgba(0, 0, 0, 0.6));
-  --nb-line: var(--jp-border-color1, #bdbdbd);
+  --nb-muted: color-mix(in srgb, var(--nb-text) 70%, var(--nb-paper));
+  --nb-line: color-mix(in srgb, var(--nb-text) 55%, var(--nb-paper));
   --nb-faint: var(--jp-border-color2, #e0e0e0);
   --nb-paper: var(--jp-layout-color1, #fff);
   --nb-shade: var(--jp-layout-color2, #f5f5f5);
-  --nb-wrong: var(--jp-error-color0, #b71c1c);
+  --nb-wrong: color-mix(in srgb, var(--jp-error-color1, #d32f2f) 75%, var(--nb-text));
   box-sizing: border-box;
   max-width: 36em;
   margin: 6px 0 8px;
@@ -913,7 +939,7 @@
   font-family: var(--jp-ui-font-family, system-ui, sans-serif);
   font-size: var(--jp-content-font-size1, 14px);
   line-height: 1.45;
-  overflow-wrap: anywhere;
+  overflow-wrap: break-word;
 }
 .nbagents-form *, .nbagents-form *::before { box-sizing: border-box; }
 .nbagents-form:focus { outline: none; }
@@ -928,7 +954,6 @@
   font-size: 0.86em;
 }
 .nbagents-form .nb-head b { color: var(--nb-text); font-weight: 600; }
-.nbagents-form .nb-sign { margin-left: auto; color: var(--nb-accent); white-space: nowrap; }
 .nbagents-form .nb-dot {
   width: 8px;
   height: 8px;
@@ -955,10 +980,11 @@
   font-size: 0.9em;
   line-height: 1.4;
   white-space: pre-wrap;
+  word-break: normal;
 }
 
 .nbagents-form fieldset { min-width: 0; margin: 0; padding: 0; border: 0; }
-.nbagents-form .nb-body { margin-top: 12px; display: flex; flex-wrap: wrap; gap: 12px 16px; }
+.nbagents-form .nb-body { margin-top: 12px; display: flex; flex-wrap: wrap; align-items: flex-start; gap: 12px 16px; }
 .nbagents-form .nb-row { flex: 1 1 100%; min-width: 0; }
 .nbagents-form .nb-short { flex: 0 1 auto; }
 .nbagents-form .nb-body[hidden] { display: none; }
@@ -973,7 +999,8 @@
   font-weight: 600;
 }
 .nbagents-form .nb-optional { color: var(--nb-muted); font-weight: 400; }
-.nbagents-form .nb-help { margin: -2px 0 4px; color: var(--nb-muted); font-size: 0.86em; }
+.nbagents-form .nb-help { margin: 3px 0 0; color: var(--nb-muted); font-size: 0.86em; }
+.nbagents-form .nb-unseen { overflow-wrap: anywhere; color: var(--nb-wrong); }
 .nbagents-form .nb-wrong { margin-top: 4px; color: var(--nb-wrong); font-size: 0.86em; }
 .nbagents-form .nb-hidden {
   position: absolute;
@@ -1035,7 +1062,7 @@
   margin: 0;
   padding: 4px 11px 4px 9px;
   min-height: 32px;
-  border: 1px solid var(--nb-faint);
+  border: 1px solid var(--nb-line);
   border-radius: 16px;
   font-weight: 400;
   cursor: pointer;
@@ -1071,10 +1098,10 @@
 .nbagents-form .nb-button:hover:enabled { background: var(--nb-shade); }
 .nbagents-form .nb-button:focus-visible { outline: 2px solid var(--nb-brand); outline-offset: 2px; }
 .nbagents-form .nb-button:is(:disabled, [aria-disabled="true"]) { opacity: 0.55; cursor: default; }
-.nbagents-form .nb-primary { border-color: transparent; background: var(--nb-brand); color: #fff; }
-.nbagents-form .nb-primary:hover:enabled { background: var(--nb-brand-strong); }
+.nbagents-form .nb-primary { border-color: transparent; background: var(--nb-primary); color: #fff; }
+.nbagents-form .nb-primary:hover:enabled { background: color-mix(in srgb, var(--nb-primary) 85%, #000); }
 .nbagents-form .nb-choice { min-width: 5.5em; }
 .nbagents-form .nb-quiet { margin-left: auto; border-color: transparent; background: none; color: var(--nb-muted); }
 .nbagents-form.nb-gone { border-left-color: var(--nb-line); }
-.nbagents-form.nb-gone .nb-sign, .nbagents-form.nb-gone .nb-dot { visibility: hidden; }
-`,""]),a.d(e,{},{A:i})},"./node_modules/css-loader/dist/runtime/api.js"(n){n.exports=function(n){var e=[];return e.toString=function(){return this.map(function(e){var a="",o=void 0!==e[5];return e[4]&&(a+="@supports (".concat(e[4],") {")),e[2]&&(a+="@media ".concat(e[2]," {")),o&&(a+="@layer".concat(e[5].length>0?" ".concat(e[5]):""," {")),a+=n(e),o&&(a+="}"),e[2]&&(a+="}"),e[4]&&(a+="}"),a}).join("")},e.i=function(n,a,o,r,t){"string"==typeof n&&(n=[[null,n,void 0]]);var i={};if(o)for(var s=0;s<this.length;s++){var b=this[s][0];null!=b&&(i[b]=!0)}for(var l=0;l<n.length;l++){var d=[].concat(n[l]);o&&i[d[0]]||(void 0!==t&&(void 0===d[5]||(d[1]="@layer".concat(d[5].length>0?" ".concat(d[5]):""," {").concat(d[1],"}")),d[5]=t),a&&(d[2]&&(d[1]="@media ".concat(d[2]," {").concat(d[1],"}")),d[2]=a),r&&(d[4]?(d[1]="@supports (".concat(d[4],") {").concat(d[1],"}"),d[4]=r):d[4]="".concat(r)),e.push(d))}},e}},"./node_modules/css-loader/dist/runtime/noSourceMaps.js"(n){n.exports=function(n){return n[1]}},"./style/index.css"(n,e,a){var o=a("./node_modules/style-loader/dist/runtime/injectStylesIntoStyleTag.js"),r=a.n(o),t=a("./node_modules/style-loader/dist/runtime/styleDomAPI.js"),i=a.n(t),s=a("./node_modules/style-loader/dist/runtime/insertBySelector.js"),b=a.n(s),l=a("./node_modules/style-loader/dist/runtime/setAttributesWithoutAttributes.js"),d=a.n(l),p=a("./node_modules/style-loader/dist/runtime/insertStyleElement.js"),c=a.n(p),g=a("./node_modules/style-loader/dist/runtime/styleTagTransform.js"),m=a.n(g),f=a("./node_modules/css-loader/dist/cjs.js!./style/index.css"),u={};u.styleTagTransform=m(),u.setAttributes=d(),u.insert=b().bind(null,"head"),u.domAPI=i(),u.insertStyleElement=c(),r()(f.A,u),f.A&&f.A.locals&&f.A.locals},"./node_modules/style-loader/dist/runtime/injectStylesIntoStyleTag.js"(n){var e=[];function a(n){for(var a=-1,o=0;o<e.length;o++)if(e[o].identifier===n){a=o;break}return a}function o(n,o){for(var r={},t=[],i=0;i<n.length;i++){var s=n[i],b=o.base?s[0]+o.base:s[0],l=r[b]||0,d="".concat(b," ").concat(l);r[b]=l+1;var p=a(d),c={css:s[1],media:s[2],sourceMap:s[3],supports:s[4],layer:s[5]};if(-1!==p)e[p].references++,e[p].updater(c);else{var g=function(n,e){var a=e.domAPI(e);return a.update(n),function(e){e?(e.css!==n.css||e.media!==n.media||e.sourceMap!==n.sourceMap||e.supports!==n.supports||e.layer!==n.layer)&&a.update(n=e):a.remove()}}(c,o);o.byIndex=i,e.splice(i,0,{identifier:d,updater:g,references:1})}t.push(d)}return t}n.exports=function(n,r){var t=o(n=n||[],r=r||{});return function(n){n=n||[];for(var i=0;i<t.length;i++){var s=a(t[i]);e[s].references--}for(var b=o(n,r),l=0;l<t.length;l++){var d=a(t[l]);0===e[d].references&&(e[d].updater(),e.splice(d,1))}t=b}}},"./node_modules/style-loader/dist/runtime/insertBySelector.js"(n){var e={};n.exports=function(n,a){var o=function(n){if(void 0===e[n]){var a=document.querySelector(n);if(window.HTMLIFrameElement&&a instanceof window.HTMLIFrameElement)try{a=a.contentDocument.head}catch(n){a=null}e[n]=a}return e[n]}(n);if(!o)throw Error("Couldn't find a style target. This probably means that the value for the 'insert' parameter is invalid.");o.appendChild(a)}},"./node_modules/style-loader/dist/runtime/insertStyleElement.js"(n){n.exports=function(n){var e=document.createElement("style");return n.setAttributes(e,n.attributes),n.insert(e,n.options),e}},"./node_modules/style-loader/dist/runtime/setAttributesWithoutAttributes.js"(n,e,a){n.exports=function(n){var e=a.nc;e&&n.setAttribute("nonce",e)}},"./node_modules/style-loader/dist/runtime/styleDomAPI.js"(n){n.exports=function(n){if("u"<typeof document)return{update:function(){},remove:function(){}};var e=n.insertStyleElement(n);return{update:function(a){var o,r,t;o="",a.supports&&(o+="@supports (".concat(a.supports,") {")),a.media&&(o+="@media ".concat(a.media," {")),(r=void 0!==a.layer)&&(o+="@layer".concat(a.layer.length>0?" ".concat(a.layer):""," {")),o+=a.css,r&&(o+="}"),a.media&&(o+="}"),a.supports&&(o+="}"),(t=a.sourceMap)&&"u">typeof btoa&&(o+="\n/*# sourceMappingURL=data:application/json;base64,".concat(btoa(unescape(encodeURIComponent(JSON.stringify(t))))," */")),n.styleTagTransform(o,e,n.options)},remove:function(){var n;null===(n=e).parentNode||n.parentNode.removeChild(n)}}}},"./node_modules/style-loader/dist/runtime/styleTagTransform.js"(n){n.exports=function(n,e){if(e.styleSheet)e.styleSheet.cssText=n;else{for(;e.firstChild;)e.removeChild(e.firstChild);e.appendChild(document.createTextNode(n))}}},"./style/index.js"(n,e,a){a.r(e),a("./style/index.css")}}]);
+.nbagents-form.nb-gone .nb-dot { visibility: hidden; }
+`,""]),e.d(a,{},{A:i})},"./node_modules/css-loader/dist/runtime/api.js"(n){n.exports=function(n){var a=[];return a.toString=function(){return this.map(function(a){var e="",r=void 0!==a[5];return a[4]&&(e+="@supports (".concat(a[4],") {")),a[2]&&(e+="@media ".concat(a[2]," {")),r&&(e+="@layer".concat(a[5].length>0?" ".concat(a[5]):""," {")),e+=n(a),r&&(e+="}"),a[2]&&(e+="}"),a[4]&&(e+="}"),e}).join("")},a.i=function(n,e,r,o,t){"string"==typeof n&&(n=[[null,n,void 0]]);var i={};if(r)for(var s=0;s<this.length;s++){var b=this[s][0];null!=b&&(i[b]=!0)}for(var l=0;l<n.length;l++){var d=[].concat(n[l]);r&&i[d[0]]||(void 0!==t&&(void 0===d[5]||(d[1]="@layer".concat(d[5].length>0?" ".concat(d[5]):""," {").concat(d[1],"}")),d[5]=t),e&&(d[2]&&(d[1]="@media ".concat(d[2]," {").concat(d[1],"}")),d[2]=e),o&&(d[4]?(d[1]="@supports (".concat(d[4],") {").concat(d[1],"}"),d[4]=o):d[4]="".concat(o)),a.push(d))}},a}},"./node_modules/css-loader/dist/runtime/noSourceMaps.js"(n){n.exports=function(n){return n[1]}},"./style/index.css"(n,a,e){var r=e("./node_modules/style-loader/dist/runtime/injectStylesIntoStyleTag.js"),o=e.n(r),t=e("./node_modules/style-loader/dist/runtime/styleDomAPI.js"),i=e.n(t),s=e("./node_modules/style-loader/dist/runtime/insertBySelector.js"),b=e.n(s),l=e("./node_modules/style-loader/dist/runtime/setAttributesWithoutAttributes.js"),d=e.n(l),p=e("./node_modules/style-loader/dist/runtime/insertStyleElement.js"),c=e.n(p),m=e("./node_modules/style-loader/dist/runtime/styleTagTransform.js"),g=e.n(m),f=e("./node_modules/css-loader/dist/cjs.js!./style/index.css"),u={};u.styleTagTransform=g(),u.setAttributes=d(),u.insert=b().bind(null,"head"),u.domAPI=i(),u.insertStyleElement=c(),o()(f.A,u),f.A&&f.A.locals&&f.A.locals},"./node_modules/style-loader/dist/runtime/injectStylesIntoStyleTag.js"(n){var a=[];function e(n){for(var e=-1,r=0;r<a.length;r++)if(a[r].identifier===n){e=r;break}return e}function r(n,r){for(var o={},t=[],i=0;i<n.length;i++){var s=n[i],b=r.base?s[0]+r.base:s[0],l=o[b]||0,d="".concat(b," ").concat(l);o[b]=l+1;var p=e(d),c={css:s[1],media:s[2],sourceMap:s[3],supports:s[4],layer:s[5]};if(-1!==p)a[p].references++,a[p].updater(c);else{var m=function(n,a){var e=a.domAPI(a);return e.update(n),function(a){a?(a.css!==n.css||a.media!==n.media||a.sourceMap!==n.sourceMap||a.supports!==n.supports||a.layer!==n.layer)&&e.update(n=a):e.remove()}}(c,r);r.byIndex=i,a.splice(i,0,{identifier:d,updater:m,references:1})}t.push(d)}return t}n.exports=function(n,o){var t=r(n=n||[],o=o||{});return function(n){n=n||[];for(var i=0;i<t.length;i++){var s=e(t[i]);a[s].references--}for(var b=r(n,o),l=0;l<t.length;l++){var d=e(t[l]);0===a[d].references&&(a[d].updater(),a.splice(d,1))}t=b}}},"./node_modules/style-loader/dist/runtime/insertBySelector.js"(n){var a={};n.exports=function(n,e){var r=function(n){if(void 0===a[n]){var e=document.querySelector(n);if(window.HTMLIFrameElement&&e instanceof window.HTMLIFrameElement)try{e=e.contentDocument.head}catch(n){e=null}a[n]=e}return a[n]}(n);if(!r)throw Error("Couldn't find a style target. This probably means that the value for the 'insert' parameter is invalid.");r.appendChild(e)}},"./node_modules/style-loader/dist/runtime/insertStyleElement.js"(n){n.exports=function(n){var a=document.createElement("style");return n.setAttributes(a,n.attributes),n.insert(a,n.options),a}},"./node_modules/style-loader/dist/runtime/setAttributesWithoutAttributes.js"(n,a,e){n.exports=function(n){var a=e.nc;a&&n.setAttribute("nonce",a)}},"./node_modules/style-loader/dist/runtime/styleDomAPI.js"(n){n.exports=function(n){if("u"<typeof document)return{update:function(){},remove:function(){}};var a=n.insertStyleElement(n);return{update:function(e){var r,o,t;r="",e.supports&&(r+="@supports (".concat(e.supports,") {")),e.media&&(r+="@media ".concat(e.media," {")),(o=void 0!==e.layer)&&(r+="@layer".concat(e.layer.length>0?" ".concat(e.layer):""," {")),r+=e.css,o&&(r+="}"),e.media&&(r+="}"),e.supports&&(r+="}"),(t=e.sourceMap)&&"u">typeof btoa&&(r+="\n/*# sourceMappingURL=data:application/json;base64,".concat(btoa(unescape(encodeURIComponent(JSON.stringify(t))))," */")),n.styleTagTransform(r,a,n.options)},remove:function(){var n;null===(n=a).parentNode||n.parentNode.removeChild(n)}}}},"./node_modules/style-loader/dist/runtime/styleTagTransform.js"(n){n.exports=function(n,a){if(a.styleSheet)a.styleSheet.cssText=n;else{for(;a.firstChild;)a.removeChild(a.firstChild);a.appendChild(document.createTextNode(n))}}},"./style/index.js"(n,a,e){e.r(a),e("./style/index.css")}}]);
