@@ -109,6 +109,12 @@ export class Picture {
       return;
     }
     svg.setAttribute('role', 'group');
+    // What is used elsewhere takes no style from the page but the color of its text.
+    for (const paint of ['fill', 'stroke']) {
+      for (const part of svg.querySelectorAll(`defs [${paint}]:not([${paint}='none'])`)) {
+        part.setAttribute(paint, 'currentColor');
+      }
+    }
     for (const group of svg.querySelectorAll<SVGGElement>('g[data-node]')) {
       const words = group.querySelector('tspan');
       this.groups.set(group.dataset.node ?? '', { group, words });

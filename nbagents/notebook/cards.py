@@ -18,6 +18,7 @@ from nbagents.teams.swarm import Swarm
 from nbagents.untrusted import visible
 
 __all__ = [
+    "BAR",
     "OF_THE_MOMENT",
     "Shown",
     "Table",
@@ -31,6 +32,8 @@ __all__ = [
 
 OF_THE_MOMENT = {"nbagents": {"part": "card"}}
 """Metadata of an output that a replay need not show as it was."""
+BAR = "border-left:3px solid rgba(127,127,127,.8);padding:2px 0 2px 12px;margin:2px 0"
+"""The edge of what is shown, as runs have it too."""
 _CELL = "text-align:left;padding:2px 14px 2px 0;vertical-align:top"
 _SHORT = 70
 _UNSCROLLED = 30
@@ -84,8 +87,8 @@ class Table(Shown):
         table = (
             f'<table class="{NO_MATH}" style="{style}">{title}{head}<tbody>{body}</tbody></table>'
         )
-        long = len(self.rows) > _UNSCROLLED
-        return f'<div style="max-height:30em;overflow:auto">{table}</div>' if long else table
+        scrolls = "max-height:30em;overflow:auto;" if len(self.rows) > _UNSCROLLED else ""
+        return f'<div style="{scrolls}{BAR}">{table}</div>'
 
 
 def shown(text: str) -> str:

@@ -159,7 +159,7 @@ def _run(node: RunNode, frame: _Frame, *, outermost: bool) -> str:
     return (
         f'<div role="group" class="{NO_MATH}" aria-label="Run of {html.escape(node.name)}" '
         f'style="border-left:3px solid {color};padding:2px 0 2px 12px;margin:2px 0;'
-        f'line-height:1.5;overflow-wrap:anywhere">{header}{body}</div>'
+        f'line-height:1.5;overflow-wrap:break-word">{header}{body}</div>'
     )
 
 

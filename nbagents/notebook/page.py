@@ -86,7 +86,7 @@ def make_page(notebook: Any, path: Path, *, is_trusted: bool) -> Page:
     run but the viewer. (nbconvert's `sanitize_html` is not used: it takes away tables, pictures and all
     style, and so the outputs.)
 
-    Formulas stay as they are written: MathJax is too large to be in each page.
+    Formulas in Markdown cells stay as they are written; the viewer typesets those of answers.
     """
     nbconvert = require("nbconvert", "share")
     from traitlets.config import Config

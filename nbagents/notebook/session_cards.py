@@ -18,7 +18,7 @@ from nbagents.events import (
     RunResumed,
     RunStarted,
 )
-from nbagents.notebook.cards import Shown, Table, shown
+from nbagents.notebook.cards import BAR, Shown, Table, shown
 from nbagents.notebook.html import draw_html, usage_facts
 from nbagents.notebook.safe_markdown import NO_MATH, code_block, literal
 from nbagents.notebook.text import draw_markdown, draw_plain
@@ -93,9 +93,8 @@ class Card(Shown):
         )
         table = f'<table style="border-collapse:collapse;margin:2px 0">{rows}</table>'
         return (
-            f'<div role="group" class="{NO_MATH}" aria-label="{title}" style="border-left:3px solid '
-            "rgba(127,127,127,.8);padding:2px 0 2px 12px;margin:2px 0;font-size:.92em;"
-            f'overflow-wrap:anywhere"><div><b>{title}</b>'
+            f'<div role="group" class="{NO_MATH}" aria-label="{title}" style="{BAR};'
+            f'font-size:.92em;overflow-wrap:break-word"><div><b>{title}</b>'
             f'<span style="opacity:.72">{facts}</span></div>{table if rows else ""}</div>'
         )
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import html
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from types import MappingProxyType
 
 from nbagents.topology.cards import places, rail, sizes_of, tools_inside
 from nbagents.topology.drawing import Frame, Stand, Way, loop_around
-from nbagents.topology.layout import Layout, lay_out, lines_of
+from nbagents.topology.layout import Box, Layout, Route, lay_out, lines_of
 from nbagents.topology.look import (
     GREY,
     INK,
@@ -64,16 +64,20 @@ class Picture:
             if n.id not in held and n.id not in inside
         ]
         self._stands += [frame.title for frame in self._frames]
+        routes = [
+            route or loop_around(boxes[line.link.source], pill)
+            for line, route, pill in zip(lines, layout.routes, pills, strict=True)
+        ]
         self._ways = [
-            Way.of(line, route or loop_around(boxes[line.link.source], pill), text, pill)
-            for line, route, text, pill in zip(lines, layout.routes, words, pills, strict=True)
+            Way.of(line, route, text, pill)
+            for line, route, text, pill in zip(lines, routes, words, pills, strict=True)
         ]
         self._ways += [
             Way.inside(link, rail(faces[link.source], boxes[link.source], boxes[link.target]))
             for link in topology.links
             if link.target in carried
         ]
-        self._head = _head(layout, {node.kind for node in topology.nodes})
+        self._head = _head(_extent(layout, routes, pills), {node.kind for node in topology.nodes})
 
     def svg(
         self,
@@ -142,14 +146,28 @@ class Picture:
         ]
 
 
-def _head(layout: Layout, kinds: Collection[NodeKind]) -> tuple[str, str]:
+def _extent(layout: Layout, routes: Sequence[Route], pills: Sequence[float]) -> Box:
+    """Return the box around everything: lines and their labels may run around the nodes."""
+    points = [(0.0, 0.0), (layout.width, layout.height)]
+    for route, pill in zip(routes, pills, strict=True):
+        points += route.points
+        if route.label and pill:
+            x, y = route.label
+            points += [(x - pill / 2, y - 9), (x + pill / 2, y + 9)]
+    left, top = (math.floor(min(point[axis] for point in points)) for axis in (0, 1))
+    right, bottom = (math.ceil(max(point[axis] for point in points)) for axis in (0, 1))
+    return Box(left, top, right - left, bottom - top)
+
+
+def _head(extent: Box, kinds: Collection[NodeKind]) -> tuple[str, str]:
     """Write how the picture begins, before and after its title."""
-    width, height = (math.ceil(side) + 2 * _MARGIN for side in (layout.width, layout.height))
+    left, top = extent.x - _MARGIN, extent.y - _MARGIN
+    width, height = (side + 2 * _MARGIN for side in (extent.width, extent.height))
     icons = "".join(
         f'<g id="nb-{kind}">{look.icon}</g>' for kind, look in KINDS.items() if kind in kinds
     )
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
-        f'viewBox="{-_MARGIN} {-_MARGIN} {width} {height}" font-family="{_FONT}" '
+        f'viewBox="{left} {top} {width} {height}" font-family="{_FONT}" '
         f'font-size="{LABEL_SIZE}" font-weight="600" fill="{INK}" stroke-width="1.5" role="img"'
     ), f"<defs>{icons}</defs>"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import re
 import shutil
 import subprocess
 import sys
@@ -316,3 +317,15 @@ def test_dot_on_the_path_comes_before_graphviz_pure(elsewhere):
 
 def test_the_error_is_one_that_the_reader_can_put_right():
     assert issubclass(LayoutUnavailable, nbagents.UserError)
+
+
+def test_a_line_that_runs_around_everything_stays_in_the_picture():
+    nodes = (TopologyNode("team", "team", "graph"), TopologyNode("team/a", "a", "agent", "team"))
+    topology = Topology("team", nodes, (Link("team", "team", "again and again"),))
+    root = read(Picture(topology).svg())
+    left, top, width, height = map(float, root.get("viewBox", "").split())
+    paths = [path.get("d", "") for path in root.iter(f"{SVG}path")]
+    loop = next(data for data in paths if "C" in data and "V" not in data)
+    numbers = list(map(float, re.findall(r"-?\d+\.?\d*", loop)))
+    assert left <= min(numbers[::2]) < max(numbers[::2]) <= left + width
+    assert top <= min(numbers[1::2]) < max(numbers[1::2]) <= top + height

@@ -753,12 +753,8 @@
   fill: var(--nba-faint);
 }
 
-.nba-map defs [fill]:not([fill='none']) {
-  fill: color-mix(in srgb, var(--nba-blue) 55%, var(--nba-ink));
-}
-
-.nba-map defs [stroke] {
-  stroke: color-mix(in srgb, var(--nba-blue) 55%, var(--nba-ink));
+.nba-map use {
+  color: color-mix(in srgb, var(--nba-blue) 55%, var(--nba-ink));
 }
 
 .nba-map g:not([data-node]) > rect {
