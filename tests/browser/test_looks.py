@@ -173,7 +173,8 @@ async def test_everything_can_be_read_in_both_themes(asking):
 async def test_a_question_is_said_once_and_folds_into_its_run(asking):
     notebook, running = asking
     page, output = notebook.page, notebook.cell(1).output
-    await expect(output.get_by_text("waiting for you")).to_have_count(1)
+    said = output.get_by_text("waiting for you").locator("visible=true")
+    await expect(said).to_have_count(1)
     words = notebook.cell(1).node.locator(".nbagents-asked, .nbagents-asked *")
     await expect(words.filter(has_text="not").first).to_have_css("font-weight", "400")
     colors = "all => [...new Set(all.map(each => getComputedStyle(each).color))]"
@@ -187,6 +188,7 @@ async def test_a_question_is_said_once_and_folds_into_its_run(asking):
     await form.get_by_label("Tags").fill("sea\nsun, sand")
     await form.get_by_role("button", name="Send").click()
     await running.finished()
+    await expect(output.locator(".nbagents-answered")).to_have_count(1)
     await expect(output.locator(".nbagents-answered")).to_be_hidden()
     last = output.get_by_role("treeitem").last
     await expect(last).to_have_text("The end.")
