@@ -263,8 +263,9 @@
   font-weight: normal !important;
 }
 
-/* What was answered stands in the run above it. */
-.jp-OutputArea:has(.nba-viewer:not([hidden])) .jp-OutputArea-child:has(.nbagents-answered) {
+/* What was answered stands in the run above it, if that is open. */
+.jp-OutputArea:has(.nba-viewer:not([hidden], .nba-folded, .nba-pile))
+  .jp-OutputArea-child:has(.nbagents-answered) {
   display: none;
 }
 
