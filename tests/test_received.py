@@ -318,6 +318,13 @@ def test_names_that_cannot_be_written_are_refused():
             make()
 
 
+@pytest.mark.parametrize("what", ["instructions", "description"])
+def test_instructions_are_text(what: str):
+    values: dict[str, Any] = {what: None}
+    with pytest.raises(UserError, match=f"{what}=None must be text"):
+        Agent("a", **values)
+
+
 def test_values_in_prompts_lose_their_colors():
     [part] = render({"log": [RED, "\r1%\r2%"]})
     assert isinstance(part, TextPart)

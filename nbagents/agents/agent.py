@@ -81,7 +81,10 @@ class Agent(Runnable[T], Generic[T]):
         check_type("settings", self.settings, Settings, "temperature=0")
         check_limits(self.limits)
         for text in ("instructions", "description"):
-            object.__setattr__(self, text, received(getattr(self, text)))
+            value: object = getattr(self, text)
+            if not isinstance(value, str):
+                raise UserError(f"{text}={value!r:.60} must be text.")
+            object.__setattr__(self, text, received(value))
         _ = self.tool_table, self.output
         check_patterns(self.name, self.approve, self.tool_table)
 
