@@ -105,11 +105,13 @@ export function heal(panel: NotebookPanel): void {
   );
 }
 
-/** Count the pages that share the document and come before this one. */
+/** Count the pages that share the document and write before this one; the first is that which ran the cell. */
 function turnOf(panel: NotebookPanel): number {
-  const shared = panel.model?.collaborative ? panel.model.sharedModel : undefined;
-  const { awareness } = (shared ?? {}) as { awareness?: Awareness };
-  return awareness ? [...awareness.states.keys()].filter(id => id < awareness.clientID).length : 0;
+  if (!panel.model?.collaborative) {
+    return 0;
+  }
+  const { awareness } = panel.model.sharedModel as unknown as { awareness: Awareness };
+  return 1 + [...awareness.states.keys()].filter(id => id < awareness.clientID).length;
 }
 
 interface Awareness {
