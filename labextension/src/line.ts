@@ -134,12 +134,12 @@ export class Line implements IDisposable {
     }
   }
 
-  /** Take up such a line when the kernel, which is too busy to be asked, says something on it. */
+  /** Take up a line on which the kernel speaks, whose opening this page has missed. */
   private _overhear(_: unknown, message: KernelMessage.IIOPubMessage): void {
-    if (this._comm || !KernelMessage.isCommMsgMsg(message)) {
+    if (!KernelMessage.isCommMsgMsg(message)) {
       return;
     }
-    if (fromKernel(message.content.data)) {
+    if (this._comm?.commId !== message.content.comm_id && fromKernel(message.content.data)) {
       this._attach(this._kernel.createComm(TARGET, message.content.comm_id));
       this._hear(message);
     }

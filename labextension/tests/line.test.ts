@@ -209,6 +209,19 @@ test('another page finds the line of a busy kernel when that says something', ()
   expect(kernel.sent.at(-1)).toEqual(['page1', hello]);
 });
 
+test('a line that was opened while the connection was lost takes the place of the old one', () => {
+  const kernel = new Connection();
+  const line = lineTo(kernel);
+  kernel.open('c1');
+  kernel.say('c2', named('ada'));
+  kernel.say('c2', named('bob'));
+  expect(line.state?.agents[0].name).toBe('bob');
+  expect(kernel.sent.slice(-2)).toEqual([
+    ['page2', 'open', 'nbagents.control'],
+    ['page2', hello]
+  ]);
+});
+
 test('a line that the kernel has forgotten meanwhile is given up for the one it has', async () => {
   sessionStorage.setItem('nbagents:k1', 'old');
   const kernel = new Connection();

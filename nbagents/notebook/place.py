@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextvars
 import sys
+import threading
 from collections.abc import Mapping
 from typing import Any
 from weakref import WeakSet
@@ -16,6 +17,7 @@ from IPython.display import display
 __all__ = ["Clearing", "Place", "is_captured", "is_console", "request_of"]
 
 _places = WeakSet["Place"]()
+_lock = threading.Lock()  # Runs begin in several threads.
 
 
 class Place:
@@ -36,7 +38,8 @@ class Place:
         self._handle: Any = None
         if self.is_live:
             self._show(first)
-            _places.add(self)
+            with _lock:
+                _places.add(self)
 
     @property
     def stands(self) -> bool:
@@ -90,11 +93,13 @@ class Clearing:
 
     def _on_clear(self, wait: bool = False) -> None:
         self._clear(wait)
+        if is_captured(self._shell):
+            return
         request = _id_of(request_of(self._shell))
-        if not is_captured(self._shell):
-            for place in list(_places):
-                if place.request_id == request:
-                    place.clear()
+        with _lock:
+            cleared = [place for place in _places if place.request_id == request]
+        for place in cleared:
+            place.clear()
 
 
 def request_of(shell: Any) -> dict[str, Any]:
