@@ -11,6 +11,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from nbagents import questions
 from nbagents._frames import is_ours
 from nbagents._portal import portal
+from nbagents.errors import UserError
 from nbagents.notebook.bridge import Bridge
 from nbagents.notebook.cards import OF_THE_MOMENT
 from nbagents.notebook.completion import complete
@@ -173,9 +174,21 @@ def _show_cancelled(
 _loaded: dict[int, Extension] = {}
 
 
+def _check_kernel(kernel: Any) -> None:
+    """Raise `UserError`, before anything is added, on a kernel that does not work as ipykernel does."""
+    if kernel is None or not hasattr(kernel, "get_parent"):
+        return
+    try:
+        kernel.get_parent("shell")
+    except TypeError:
+        message = "The magics of nbagents need ipykernel, and this notebook runs on another kernel. Choose the kernel 'Python 3 (ipykernel)', and load nbagents again. Without the magics, agents run here too: agent('...').output"
+        raise UserError(message) from None
+
+
 def load(shell: Any) -> None:
-    """Add everything to the shell, once."""
+    """Add everything to the shell, once. Raises `UserError` on a kernel that it does not know."""
     if id(shell) not in _loaded:
+        _check_kernel(getattr(shell, "kernel", None))
         _loaded[id(shell)] = Extension(shell)
 
 
