@@ -57,8 +57,10 @@ class CellStop:
 
     def begin(self, _info: object) -> None:
         """Listen, as a cell starts."""
+        if threading.current_thread() is not threading.main_thread():  # A subshell has no signals.
+            return
         self._depth += 1
-        if self._depth > 1 or threading.current_thread() is not threading.main_thread():
+        if self._depth > 1:
             return
         portal().forget_calls()
         self._before = signal.getsignal(signal.SIGINT)
@@ -67,6 +69,8 @@ class CellStop:
 
     def end(self, _result: object) -> None:
         """Give the signal back, as the cell ends."""
+        if threading.current_thread() is not threading.main_thread():
+            return
         self._depth = max(0, self._depth - 1)
         if self._depth == 0 and signal.getsignal(signal.SIGINT) == self._on_signal:
             signal.signal(signal.SIGINT, self._before)
