@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
+import re
 import weakref
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping
 from contextlib import aclosing, asynccontextmanager, contextmanager
@@ -25,6 +26,8 @@ _STREAMS_PER_CLIENT = 100
 _DRAIN_SECONDS = 0.1
 
 _ANSWERS = ("choices", "content")
+_FIELD = re.compile(rb"[a-z]{0,5}(?::|\Z)")
+"""How a line of server-sent events begins; the first may have been cut."""
 
 END = object()
 """Stands in the place of `[DONE]`: the server says that its answer is whole."""
@@ -144,11 +147,18 @@ async def _batches(
                 ]
                 return
             break
+    came = False
     if events := decoder.feed(head):
+        came = True
         yield _parsed(events)
     async for piece in pieces:
         if events := decoder.feed(piece):
+            came = True
             yield _parsed(events)
+    if not came and head.strip() and not _FIELD.match(head.lstrip(b"\xef\xbb\xbf \t\r\n")):
+        said = head.decode("utf-8", "replace").strip()[:200]
+        problem = f"It answered with text that is no answer: {said!r}."
+        raise ModelError(f"{problem} Check the base URL{hint}.", provider=provider)
     try:
         last = _parsed(events) if (events := decoder.finish()) else []
     except ValueError:  # It was cut in the middle.
@@ -170,7 +180,11 @@ def _json(event: bytes) -> Any:
         return from_json(event)
     except ValueError:
         # A byte that is no UTF-8, or half of an escaped pair whose other half comes later.
-        return json.loads(event.decode("utf-8", "replace"))
+        text = event.decode("utf-8", "replace")
+    try:
+        return json.loads(text)
+    except ValueError:
+        raise ValueError(text[:200]) from None
 
 
 def _whole(provider: str, hint: str, body: bytes) -> Any:

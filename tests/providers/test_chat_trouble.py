@@ -44,6 +44,7 @@ async def test_an_answer_that_comes_whole_is_taken(lead):
         ('{"detail": "Not here"}', "Not here"),
         ("<!DOCTYPE html><title>Sign &amp; in</title>", "HTML page .'Sign & in'.*base URL"),
         ("\n<html><body>Welcome <b>home</b>", "Welcome home"),
+        ("No healthy upstream.\n", "No healthy upstream.*base URL"),
     ],
 )
 async def test_a_200_that_is_no_answer_says_so_at_once(body, words):
@@ -143,6 +144,20 @@ async def test_only_what_can_pass_is_tried_again(status, message, again):
             await ask(openai(server))
     assert raised.value.retryable == again
     assert ("Add credit" in str(raised.value)) == (not again and status != 501)
+
+
+async def test_an_event_that_is_no_json_is_told_in_its_words():
+    async with OpenAIWire([raw(b"event: error\ndata: Out of memory\n\n")]) as server:
+        with pytest.raises(ModelError, match="not JSON: Out of memory"):
+            await ask(openai(server))
+
+
+@pytest.mark.parametrize("begun", ["d", "data", "data: {", ": hello\n", "event: x\n"])
+async def test_a_stream_that_is_cut_at_its_start_may_be_tried_again(begun):
+    async with OpenAIWire([plain(begun)]) as server:
+        with pytest.raises(ModelError, match="broke off") as raised:
+            await ask(openai(server))
+    assert raised.value.retryable
 
 
 async def test_an_end_without_an_answer_may_be_tried_again():
