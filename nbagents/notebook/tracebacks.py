@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator
 from types import TracebackType
@@ -12,8 +13,11 @@ from IPython.core.interactiveshell import InteractiveShell
 from nbagents._frames import without_ours
 from nbagents._portal import Stopped
 from nbagents.errors import NbAgentsError
+from nbagents.untrusted import clean
 
 __all__ = ["ShortTracebacks"]
+
+_COLOR = re.compile(r"(\x1b\[[\d;]*m)")
 
 
 class ShortTracebacks:
@@ -51,15 +55,24 @@ class ShortTracebacks:
         **options: Any,
     ) -> Any:
         if self._printer.mode == "Verbose":
-            return self._original(etype, evalue, etb, *args, **options)
+            return _harmless(self._original(etype, evalue, etb, *args, **options))
         whole = [(error, error.__traceback__) for error in _chain(evalue)]
         try:
             for error, frames in whole:
                 error.__traceback__ = without_ours(frames)
-            return self._original(etype, evalue, without_ours(etb), *args, **options)
+            return _harmless(self._original(etype, evalue, without_ours(etb), *args, **options))
         finally:
             for error, frames in whole:
                 error.__traceback__ = frames
+
+
+def _harmless(lines: list[str]) -> list[str]:
+    """Remove what a terminal obeys from a traceback, whose words may be a server's; colors stay."""
+    return ["".join(map(_clean, _COLOR.split(line))) for line in lines]
+
+
+def _clean(piece: str) -> str:
+    return piece if _COLOR.fullmatch(piece) else clean(piece)
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
