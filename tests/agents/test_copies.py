@@ -47,7 +47,7 @@ class Diary:
 
 MODELS: list[Model] = [
     OpenAIModel("gpt", api_key=KEY, base_url=ADDRESS),
-    AnthropicModel("claude", api_key=KEY, base_url=ADDRESS.removesuffix("/v1")),
+    AnthropicModel("claude", api_key=KEY, base_url=ADDRESS.replace("/v1", "")),
     BedrockModel("nova", region="eu-west-1", endpoint_url=ADDRESS),
     ScriptedModel("done", repeat=True),
 ]
