@@ -82,7 +82,7 @@ class ChatAnswer:
                     chunks.extend(self._delta(delta))
             self._started = True
             if reason := choice.get("finish_reason"):
-                self._stop = _stop(reason, choice)
+                self._stop = _stop(self._stop, reason, choice)
         return chunks
 
     def finish(self, *, is_whole: bool) -> tuple[list[Chunk], StopReason | None]:
@@ -102,8 +102,10 @@ class ChatAnswer:
         if self._calls.extras:
             seal = self._seals.seal({"calls": self._calls.extras})
             chunks.append(PartDone(ThinkingPart("", seal)))
-        if stop == "end":
-            stop = "filtered" if self._refused else "tools" if self._calls else "end"
+        if self._refused and stop in {"end", "tools"}:
+            stop = "filtered"
+        elif stop == "end" and self._calls:
+            stop = "tools"
         return chunks, stop
 
     def _delta(self, delta: dict[str, Any]) -> Iterator[Chunk]:
@@ -232,15 +234,27 @@ def _file(image: Any) -> FilePart | None:
         return None
 
 
-def _stop(reason: Any, choice: dict[str, Any]) -> StopReason:
-    """Name why the answer ended. Raises `ModelError` when the server says that it failed."""
+def _stop(before: StopReason | None, reason: Any, choice: dict[str, Any]) -> StopReason:
+    """Name why the answer ended. Raises `ModelError` when the server says that it failed.
+
+    An answer that was cut once stays so, whatever reason comes `before` or after that.
+    """
+    if before not in {None, "end", "tools"}:
+        return before or "unknown"
     folded = str(reason).lower()
     if folded not in _FAILURES:
-        return _STOPS.get(folded, "unknown")
+        return "filtered" if _is_filtered(choice) else _STOPS.get(folded, "unknown")
     if choice.get("error"):
         raise stream_error("openai", choice)
     message = f"The server failed in the middle of its answer (finish_reason {reason!r})."
     raise ModelError(message, provider="openai", retryable=True)
+
+
+def _is_filtered(choice: dict[str, Any]) -> bool:
+    """Tell whether Azure's content filter stopped the answer, whatever reason it gives."""
+    found: dict[str, Any] = choice.get("content_filter_results") or _NOTHING
+    kinds = (cast("dict[str, Any]", kind) for kind in found.values() if isinstance(kind, dict))
+    return any(kind.get("filtered") is True for kind in kinds)
 
 
 def spent_tokens(spent: dict[str, Any]) -> Usage:

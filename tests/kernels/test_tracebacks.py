@@ -92,3 +92,15 @@ def test_debug_logging_shows_no_lines_of_what_draws(cells: Kernel):
     cells.execute("talker = Agent('talker', model=ScriptedModel('# A *title*', repeat=True))")
     assert "markdown_it" not in cells.execute("%ask talker hello").text
     cells.execute("logging.basicConfig(level=logging.WARNING, force=True)")
+
+
+def test_a_terminal_obeys_nothing_in_the_words_of_an_error(cells: Kernel):
+    failed = cells.execute("""
+def load(input: str) -> dict:
+    raise RuntimeError("\\x1b]52;c;ZXZpbA==\\x07\\x1b]0;title\\x07\\x9b31m\\u202eold words")
+await Graph("flow", {"load": load}, []).run("hello")
+""")
+    shown = traceback(failed)
+    assert "RuntimeError" in shown
+    assert "old words" in shown
+    assert not re.search("[\\x1b\\x07\\x9b\\u202e]", shown)

@@ -233,3 +233,20 @@ async def test_a_character_whose_halves_come_apart_is_no_error():
     async with OpenAIWire([raw(*halves)]) as server:
         message = await ask(openai(server))
     assert message.stop == "end"
+
+
+FILTERED = {"content_filter_results": {"hate": {"filtered": True, "severity": "high"}}}
+
+
+@pytest.mark.parametrize(
+    "ends",
+    [
+        [delta({}, "length"), delta({}, "tool_calls")],
+        [delta({}, "tool_calls"), delta({}, "length")],
+        [delta({}, "something new"), delta({}, "stop")],
+        [delta({"refusal": "I would rather not."}, "tool_calls")],
+        [event({"choices": [{"index": 0, "delta": {}, "finish_reason": "tool_calls", **FILTERED}]})],
+    ],
+)
+async def test_no_call_runs_of_an_answer_that_any_sign_says_was_cut(ends):
+    assert await called(raw(delta({"tool_calls": [call(A)]}), *ends, DONE)) == []
