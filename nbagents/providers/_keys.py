@@ -12,6 +12,8 @@ __all__ = ["checked_key"]
 
 _UNFIT = re.compile(r"[^\x21-\x7e]")
 """Anything but the visible characters of ASCII: HTTP headers cannot carry it, or no vendor issues it."""
+_WRAPPED = re.compile(r"""["'`<$({\[]|.*["'`>;,)}\]]\Z|[A-Z][A-Z0-9_]*=.""", re.DOTALL)
+"""What is copied along with a key: quotes, the end of a line of code, a line of a .env file."""
 _NAMES = {"\n": "a newline", "\r": "a carriage return", "\t": "a tab", " ": "a space"}
 
 
@@ -19,12 +21,18 @@ def checked_key(key: str, source: str) -> str:
     """Return a key that may be sent, which is redacted everywhere from now on.
 
     `source` is the variable or the parameter that it came from. Raises `UserError` if a character
-    in it is invisible or not ASCII: it names the source and the character, never the key.
+    in it is invisible or not ASCII, or something is around it: it names the source and the
+    character, never the key.
     """
     remember(key)
     unfit = _UNFIT.search(key)
     if unfit is None:
-        return key
+        if not _WRAPPED.match(key):
+            return key
+        raise UserError(
+            f"The API key in {source} is not only a key: it has quotes, brackets, or the name of a "
+            "variable with it. No request was sent. Give the key alone."
+        )
     what = _name(unfit[0])
     if not key.strip():
         problem = "is blank"

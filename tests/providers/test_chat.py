@@ -245,7 +245,11 @@ FILTERED = {"content_filter_results": {"hate": {"filtered": True, "severity": "h
         [delta({}, "tool_calls"), delta({}, "length")],
         [delta({}, "something new"), delta({}, "stop")],
         [delta({"refusal": "I would rather not."}, "tool_calls")],
-        [event({"choices": [{"index": 0, "delta": {}, "finish_reason": "tool_calls", **FILTERED}]})],
+        [
+            event(
+                {"choices": [{"index": 0, "delta": {}, "finish_reason": "tool_calls", **FILTERED}]}
+            )
+        ],
     ],
 )
 async def test_no_call_runs_of_an_answer_that_any_sign_says_was_cut(ends):

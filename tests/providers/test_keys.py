@@ -25,6 +25,19 @@ UNFIT = {
     f"{KEY[:6]}\n{KEY[6:]}": "contains a newline, as character 7 of 16",
     f"{KEY}\u0430b": "contains a letter that is not ASCII",
     "\t\n": "is blank",
+    **{
+        wrapped: "is not only a key: it has quotes"
+        for wrapped in (
+            f'"{KEY}"',
+            f"'{KEY}'",
+            f"`{KEY}`",
+            f"<{KEY}>",
+            f"{KEY},",
+            f"{KEY};",
+            f"OPENAI_API_KEY={KEY}",
+            "$OPENAI_API_KEY",
+        )
+    },
 }
 
 
@@ -37,7 +50,7 @@ async def refused(model, source: str, problem: str) -> None:
     assert "2026" not in str(error.value)
 
 
-@pytest.mark.parametrize(("key", "problem"), UNFIT.items(), ids=UNFIT.values())
+@pytest.mark.parametrize(("key", "problem"), UNFIT.items(), ids=map(ascii, UNFIT))
 @pytest.mark.parametrize("wire_model", [(OpenAIWire, OpenAIModel), (AnthropicWire, AnthropicModel)])
 async def test_an_unfit_key_that_is_passed_in_is_not_sent(wire_model, key, problem):
     wire, model = wire_model
