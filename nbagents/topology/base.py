@@ -87,12 +87,18 @@ class Topology(Diagram):
         return {"text/html": image(svg, f"The topology of {self.name}"), **bundle}
 
 
+_IN_THE_DARK = (
+    "><style>@media(prefers-color-scheme:dark){svg{filter:invert(.92) hue-rotate(180deg)}}</style>"
+)
+"""Opens an SVG, and turns its light colors into dark ones of the same hue on a dark page."""
+
+
 def image(svg: str, alt: str) -> str:
     """Return HTML that shows an SVG everywhere, in a notebook that is not trusted too.
 
     JupyterLab and GitHub take away <svg> from saved HTML, but not an <img> with a data URI.
     """
-    data = base64.b64encode(svg.encode()).decode()
+    data = base64.b64encode(svg.replace(">", _IN_THE_DARK, 1).encode()).decode()
     alt = html.escape(one_line(alt))
     # It is not shrunk: its words would be too small to read.
     picture = f'<img src="data:image/svg+xml;base64,{data}" alt="{alt}" style="max-width:none">'

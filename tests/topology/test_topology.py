@@ -217,7 +217,10 @@ def test_a_notebook_shows_the_picture_the_outline_and_the_dot():
     assert image.tag == "img"
     assert image.get("alt") == 'The topology of <"paper">'
     data = image.get("src").removeprefix("data:image/svg+xml;base64,")
-    assert base64.b64decode(data).decode() == topology.svg
+    shown = base64.b64decode(data).decode()
+    style = shown[shown.index("<style>") : shown.index("</style>") + len("</style>")]
+    assert shown.replace(style, "") == topology.svg
+    assert "prefers-color-scheme:dark" in style
 
 
 def test_the_same_topology_gives_the_same_bytes_twice():

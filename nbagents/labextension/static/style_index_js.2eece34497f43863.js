@@ -1,4 +1,7 @@
-"use strict";(self.rspackChunk_nbagents_labextension=self.rspackChunk_nbagents_labextension||[]).push([["style_index_js"],{"./node_modules/css-loader/dist/cjs.js!./style/index.css"(n,a,e){var r=e("./node_modules/css-loader/dist/runtime/noSourceMaps.js"),o=e.n(r),t=e("./node_modules/css-loader/dist/runtime/api.js"),i=e.n(t),s=e("./node_modules/css-loader/dist/cjs.js!./style/viewer.css"),b=e("./node_modules/css-loader/dist/cjs.js!./style/panel.css"),l=i()(o());l.i(s.A),l.i(b.A),l.push([n.id,`
+"use strict";(self.rspackChunk_nbagents_labextension=self.rspackChunk_nbagents_labextension||[]).push([["style_index_js"],{"./node_modules/css-loader/dist/cjs.js!./style/index.css"(n,a,e){var r=e("./node_modules/css-loader/dist/runtime/noSourceMaps.js"),o=e.n(r),t=e("./node_modules/css-loader/dist/runtime/api.js"),i=e.n(t),s=e("./node_modules/css-loader/dist/cjs.js!./style/viewer.css"),b=e("./node_modules/css-loader/dist/cjs.js!./style/panel.css"),l=i()(o());l.i(s.A),l.i(b.A),l.push([n.id,`/* An SVG in an image cannot see the theme; it is told by this. */
+body[data-jp-theme-light='false'] .jp-OutputArea-output img {
+  color-scheme: dark;
+}
 `,""]),e.d(a,{},{A:l})},"./node_modules/css-loader/dist/cjs.js!./style/panel.css"(n,a,e){var r=e("./node_modules/css-loader/dist/runtime/noSourceMaps.js"),o=e.n(r),t=e("./node_modules/css-loader/dist/runtime/api.js"),i=e.n(t),s=e("./node_modules/css-loader/dist/cjs.js!../nbagents/notebook/forms/form.css"),b=i()(o());b.i(s.A),b.push([n.id,`.nbagents-panel {
   --nb-warn: var(--jp-warn-color0, #e65100);
   --nb-muted: color-mix(in srgb, var(--jp-ui-font-color1) 70%, var(--jp-layout-color1));
