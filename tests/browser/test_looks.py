@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import nbformat
 import pytest
+import pytest_asyncio
 from nbformat import v4
 from playwright.async_api import expect
 
@@ -117,7 +118,7 @@ svg => svg.getBoundingClientRect().width / svg.viewBox.baseVal.width
 """
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def asking(lab, notebook):
     """Open a notebook whose cell asks, in the cell and in the panel, above a run that was saved."""
     path = lab.write("looks.ipynb", SETUP, "%ask guided Is it not in the list for you?", "")

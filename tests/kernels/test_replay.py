@@ -214,7 +214,7 @@ def test_a_changed_prompt_is_a_miss_that_names_the_cell(notebook: Path):
     change(notebook, "How is it in Rome?", "How is it in Paris?")
     first, *_ = replay(notebook).differences
     assert first.startswith("cell 3 (run = %ask guide How is it in Paris?): ")
-    assert "guide answers here: its input has changed since cell 3" in first
+    assert "No recorded answer for guide: its input has changed since cell 3" in first
 
 
 def test_changed_instructions_are_a_miss(notebook: Path):
@@ -226,7 +226,7 @@ def test_changed_instructions_are_a_miss(notebook: Path):
 
 def test_changed_code_is_a_difference(notebook: Path):
     change(notebook, "1 + 1", "1 + 2")
-    assert replay(notebook).differences == ("cell 7 (1 + 2): '2' became '3'",)
+    assert replay(notebook).differences == ("cell 7 (1 + 2): expected '2', got '3'",)
 
 
 def test_a_tool_that_has_changed_shows_when_tools_run(notebook: Path):
