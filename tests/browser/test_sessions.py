@@ -36,7 +36,7 @@ async def test_a_question_survives_a_restart_and_is_answered_with_the_keyboard(l
     await notebook.open("restart.ipynb")
     for index in range(3):
         await notebook.run(index)
-    await expect(notebook.cell(2).output).to_contain_text("new: what is asked")
+    await expect(notebook.cell(2).output).to_contain_text("new: everything you ask")
     await notebook.begin(3)
     asked = notebook.cell(3)
     form = asked.output.locator("form.nbagents-form")
@@ -80,7 +80,7 @@ async def test_the_notebook_of_the_tour_runs_and_after_a_restart_runs_again(lab,
     chat, slider = sources.index("%session chat"), len(sources) - 3
     assert "IntSlider" in sources[slider]
     await notebook.run_all(120)
-    await expect(notebook.cell(chat).output).to_contain_text("new: what is asked")
+    await expect(notebook.cell(chat).output).to_contain_text("new: everything you ask")
     await notebook.restart()
     await notebook.run_all(120)
     await expect(notebook.cell(chat).output).to_contain_text("4 messages · 2 runs: 2 finished")

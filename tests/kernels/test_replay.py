@@ -284,7 +284,7 @@ def test_a_kernel_replays_the_notebook_that_is_open(notebook: Path):
         made, allow_errors=True, resources={"metadata": {"path": str(again.parent)}}
     )
     done = client.execute(env=child_environment())
-    assert "answers come from 6 runs in trip.ipynb" in json.dumps(done.cells[1].outputs)
+    assert "replaying 6 recorded runs from trip.ipynb" in json.dumps(done.cells[1].outputs)
     assert "replayed, no cost" in json.dumps(done.cells[3].outputs)
     assert "A model was asked" in json.dumps(done.cells[-1].outputs)
 

@@ -40,7 +40,7 @@ def test_where_a_tool_changed_what_a_cell_shows_the_message_names_the_tool_and_t
     failed = terminal("replay", "--check", path)
     assert failed.returncode == 1
     assert failed.stderr == (
-        "cell 4 (print(booked)): \"['Lee', 'Ada']\" became \"['Lee']\"\n"
+        "cell 4 (print(booked)): expected \"['Lee', 'Ada']\", got \"['Lee']\"\n"
         "The replay did not run these tools: book. If a difference comes from what they change, use "
         "--run-tools, or give the cell that calls them the tag run-tools.\n"
     )
