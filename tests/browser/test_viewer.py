@@ -310,7 +310,7 @@ async def test_a_document_that_is_not_as_it_should_be_says_so(lab, notebook, cha
 @pytest.mark.parametrize("text", ["[1, 2]", "This is no JSON {"])
 async def test_a_file_that_is_no_run_says_so_and_shows_what_it_is(lab, notebook, text):
     page = await open_file(notebook, lab, "other.nbagents.json", text)
-    await expect(page.locator(".nba-output")).to_contain_text("no document of a run")
+    await expect(page.locator(".nba-output")).to_contain_text("not a run document")
     await expect(page.locator(".nba-output")).to_contain_text(text)
     await expect(page.locator(".jp-Dialog")).to_have_count(0)
 
