@@ -83,22 +83,20 @@ test('a picture that is laid out later is asked for, once', async () => {
 });
 
 test.each([null, 5, 'text', [], {}])('what is no run says so: %j', async data => {
-  expect(await render(rendererOf(RUN_MIME), { [RUN_MIME]: data })).toContain(
-    'no document of a run'
-  );
+  expect(await render(rendererOf(RUN_MIME), { [RUN_MIME]: data })).toContain('not a run document');
 });
 
 test('the text of a file is shown as the run that it holds, or as it is when it holds none', async () => {
   const renderer = rendererOf(RUN_MIME);
   const whole = JSON.stringify(new Story().start().says('Hello.').ends().document());
   const broken = await render(renderer, { [RUN_MIME]: whole.slice(0, -9) });
-  expect(broken).toContain('no document of a run');
+  expect(broken).toContain('not a run document');
   expect(broken).toContain('"Hello."');
   expect(renderer.node.querySelector('pre')?.textContent).toBe(whole.slice(0, -9));
   const shown = await render(renderer, { [RUN_MIME]: whole });
   expect(shown).toContain('finished');
   expect(shown).not.toContain('no document');
-  expect(await render(renderer, { [RUN_MIME]: '' })).toContain('no document of a run');
+  expect(await render(renderer, { [RUN_MIME]: '' })).toContain('not a run document');
 });
 
 test('runs of one cell that nobody asked to see are one line, in it one each, in it the run', async () => {
