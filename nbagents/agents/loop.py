@@ -192,6 +192,8 @@ async def _ask(
             await _receive(ctx, job.model.stream(request), collector, watched=watched)
         except ModelError as error:
             failure = error
+            if error.__suppress_context__:  # It has what the server sent, keys too.
+                error.__context__ = None
         except BaseException:
             if collector.usage is not None:
                 ctx.spend(collector.usage)

@@ -265,6 +265,7 @@ async def test_a_key_that_a_server_echoes_is_in_no_error_event_or_output(
     shown = [str(failed.value), repr(stream.run.events), (tmp_path / "s" / "log.jsonl").read_text()]
     shown += bundle(RunView(stream.run.events), 0.0).values()
     assert ECHOED not in "".join(shown)
+    assert (failed.value.__cause__, failed.value.__context__) == (None, None)
 
 
 def test_a_megabyte_made_to_be_slow_takes_no_longer_than_any(tmp_path):
