@@ -86,7 +86,7 @@ class Portal:
         outer = _awaited.get()
 
         def start() -> None:
-            task = loop.create_task(make(), context=context)
+            task = loop.create_task(_made(make), context=context)
             tasks.append(task)
             self._admit(task, on_main=on_main)
             task.add_done_callback(end)
@@ -161,6 +161,11 @@ class Portal:
         while finish and not inbox.empty():
             if job := inbox.get():
                 job()
+
+
+async def _made(make: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """Make a coroutine where the caller hears of an error in that too, and await it."""
+    return await make()
 
 
 def _result_of(task: asyncio.Task[T]) -> T:

@@ -71,6 +71,8 @@ class CallAssembler:
     def _find(self, index: int | None, call_id: str, name: str, args: str) -> _Call | None:
         """Return the call that a piece belongs to, or None if it begins one."""
         known = self._calls[-1] if index is None and self._calls else self._at.get(index or 0)
+        if known is not None and not name and call_id not in {"", known.call_id}:
+            return next((call for call in self._calls if call.call_id == call_id), known)
         if known is None or not name:
             return known
         if not call_id or not known.call_id:

@@ -259,19 +259,28 @@ def _is_filtered(choice: dict[str, Any]) -> bool:
 
 def spent_tokens(spent: dict[str, Any]) -> Usage:
     """Count the tokens; the cached ones have a name of their own at some vendors."""
-    details: dict[str, Any] = (
-        spent.get("prompt_tokens_details") or spent.get("prompt_token_details") or _NOTHING
-    )
+    details = _details(spent)
     cached = (
-        details.get("cached_tokens")
-        or spent.get("prompt_cache_hit_tokens")
-        or spent.get("cached_tokens")
-        or 0
+        _count(details.get("cached_tokens"))
+        or _count(spent.get("prompt_cache_hit_tokens"))
+        or _count(spent.get("cached_tokens"))
     )
-    return Usage(spent.get("prompt_tokens") or 0, spent.get("completion_tokens") or 0, cached)
+    read, written = _count(spent.get("prompt_tokens")), _count(spent.get("completion_tokens"))
+    return Usage(read, written, cached)
 
 
 def written_tokens(spent: dict[str, Any]) -> int:
     """Count the tokens that the vendor wrote into its cache, which it may bill at another rate."""
-    details: dict[str, Any] = spent.get("prompt_tokens_details") or _NOTHING
-    return details.get("cache_write_tokens") or 0
+    return _count(_details(spent).get("cache_write_tokens"))
+
+
+def _details(spent: dict[str, Any]) -> dict[str, Any]:
+    given = spent.get("prompt_tokens_details") or spent.get("prompt_token_details")
+    return cast("dict[str, Any]", given) if isinstance(given, dict) else _NOTHING
+
+
+def _count(tokens: Any) -> int:
+    """Read a number of tokens; what is none counts as unknown, and does not cost the answer."""
+    if isinstance(tokens, str) and tokens.isdecimal():
+        return int(tokens)
+    return max(0, int(tokens)) if isinstance(tokens, (int, float)) else 0

@@ -6,7 +6,7 @@ import os
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 from nbagents._optional import require
 from nbagents.errors import ModelError, UserError
@@ -122,7 +122,8 @@ class OpenAIModel(Portable):
 
     def _usage(self, event: dict[str, Any]) -> Usage:
         """Count the tokens; other servers and other tiers have prices that are not known here."""
-        spent: dict[str, Any] = event.get("usage") or {}
+        given = event.get("usage")
+        spent = cast("dict[str, Any]", given) if isinstance(given, dict) else {}
         tier = event.get("service_tier")
         usage = spent_tokens(spent)
         own = self._base_url is None or self._base_url.startswith("https://api.openai.com/")

@@ -55,6 +55,13 @@ async def called(reply: Reply) -> list[tuple[int, int]]:
         ],
         [[call(A, 0, id="same"), call(B, 1, id="same")]],
         [[call("{}")], [call(A, 0, "", None)], [call(B, 1, id="c2")]],
+        [[call("")], [call("", id="c2")], [call(A, 0, None)], [call(B, 0, None, id="c2")]],
+        [
+            [call("", None)],
+            [call("", None, id="c2")],
+            [call(A, None, "")],
+            [call(B, None, "", "c2")],
+        ],
     ],
 )
 async def test_two_calls_are_two_whatever_the_index_says(chunks):
@@ -254,3 +261,23 @@ FILTERED = {"content_filter_results": {"hate": {"filtered": True, "severity": "h
 )
 async def test_no_call_runs_of_an_answer_that_any_sign_says_was_cut(ends):
     assert await called(raw(delta({"tool_calls": [call(A)]}), *ends, DONE)) == []
+
+
+@pytest.mark.parametrize(
+    ("usage", "tokens"),
+    [
+        ({"prompt_tokens": "5", "completion_tokens": "7"}, 12),
+        ({"prompt_tokens": 5, "completion_tokens": 7, "prompt_tokens_details": [1]}, 12),
+        ({"prompt_tokens": 5, "completion_tokens": -7}, 5),
+        ({"prompt_tokens": [5], "completion_tokens": 7}, 7),
+        ([1], None),
+        (True, None),
+    ],
+)
+async def test_usage_in_an_odd_form_does_not_cost_the_answer(usage, tokens):
+    async with OpenAIWire(
+        [raw(delta({"content": "ok"}, "stop"), event({"choices": [], "usage": usage}))]
+    ) as server:
+        run = await Agent("a", model=openai(server)).run("go")
+    assert run.output == "ok"
+    assert run.usage.estimated if tokens is None else run.usage.total_tokens == tokens

@@ -118,3 +118,9 @@ async def test_too_many_answers_and_a_run_that_waits_for_none():
         await run.resume(["yes", "no"])
     with pytest.raises(UserError, match="is not waiting for an answer"):
         await (await answering().run("hello")).resume(["yes"])
+
+
+@pytest.mark.parametrize("answers", ["x", True])
+def test_answers_of_the_wrong_kind_are_an_error_of_a_sync_call_too(answers):
+    with pytest.raises(UserError, match="must be a list or a dictionary"):
+        Agent("a", model=ScriptedModel("x"))("hi", answers=answers)
