@@ -16,6 +16,7 @@ from jinja2.sandbox import SandboxedEnvironment
 from nbagents.errors import UserError, unknown_name
 from nbagents.messages import FilePart, TextPart
 from nbagents.tools.rendering import UnreadableError, render
+from nbagents.untrusted import printed
 
 __all__ = ["expand", "expand_prompt"]
 
@@ -114,7 +115,7 @@ def _of_the_user(variables: Mapping[str, Any]) -> list[str]:
 def _shown(value: object) -> str:
     """Write a value as a model should read it; a picture is named here, and goes beside the text."""
     if isinstance(value, str):
-        return value
+        return printed(value)  # As what a tool returns: of a progress bar, its last state.
     try:
         parts = render(value)
     except UnreadableError as error:

@@ -122,3 +122,8 @@ def test_a_mistake_says_what_is_wrong(text: str, says: str):
     with pytest.raises(UserError) as caught:
         expand(text, {"name": "Ada", "f": f})
     assert says in str(caught.value)
+
+
+def test_a_log_is_read_as_a_terminal_showed_it():
+    log = "start\n 10%\r 50%\r100%\n\x1b[32mdone\x1b[0m\r\n"
+    assert expand("{{ log }}", {"log": log}) == "start\n100%\ndone\r\n"
