@@ -157,13 +157,22 @@ def _field(parameter: inspect.Parameter, hint: Any, described: str | None) -> An
 
 
 def _by_value(hint: Any) -> Any:
-    """Let a model name the members of an enumeration in a `Literal` by their values."""
-    members = [each for each in typing.get_args(hint) if isinstance(each, enum.Enum)]
-    if typing.get_origin(hint) is not Literal or not members:
+    """Let a model name the members of an enumeration in a `Literal`, at any depth, by their values."""
+    origin, given = typing.get_origin(hint), typing.get_args(hint)
+    if origin is Literal:
+        if not any(isinstance(each, enum.Enum) for each in given):
+            return hint
+        named: dict[Any, Any] = {getattr(each, "value", each): each for each in given}
+        choice: Any = Literal[tuple(named)]
+        return Annotated[choice, AfterValidator(named.__getitem__)]
+    inner = tuple(_by_value(each) if typing.get_origin(each) else each for each in given)
+    if all(one is other for one, other in zip(inner, given, strict=True)):
         return hint
-    named: dict[Any, Any] = {getattr(each, "value", each): each for each in typing.get_args(hint)}
-    choice: Any = Literal[tuple(named)]
-    return Annotated[choice, AfterValidator(named.__getitem__)]
+    if origin is Annotated:
+        return Annotated[inner]
+    if origin in {typing.Union, types.UnionType}:
+        return typing.Union[inner]  # noqa: UP007 - of types that are known here only
+    return origin[inner]
 
 
 def _adapter(name: str, fields: dict[str, Any]) -> TypeAdapter[Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import functools
 import re
-from typing import TYPE_CHECKING, Any, Literal  # noqa: TID251 - what is tested
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Optional  # noqa: TID251 - what is tested
 
 import pytest
 
@@ -147,6 +147,23 @@ async def test_the_members_of_an_enumeration_may_be_chosen_from():
     assert made.spec.parameters["properties"]["color"]["enum"] == ["red", "any"]
     assert await called(made, {"color": "red"}) == "RED"
     assert await called(made, {"color": "any"}) == "any"
+
+
+async def test_the_members_of_an_enumeration_may_be_chosen_at_any_depth():
+    def paint(
+        one: Literal[Color.RED] | None = None,
+        several: list[Literal[Color.RED, Color.BLUE]] = [],  # noqa: B006 - it is only read
+        named: Optional[dict[str, Annotated[Literal[Color.BLUE], "a color"]]] = None,  # noqa: UP045
+    ) -> str:
+        """Paint."""
+        return str([one, several, named])
+
+    made = tool(paint)
+    args = {"one": "red", "several": ["blue", "red"], "named": {"wall": "blue"}}
+    assert await called(made, args) == str(
+        [Color.RED, [Color.BLUE, Color.RED], {"wall": Color.BLUE}]
+    )
+    assert await called(made, {"one": None}) == "[None, [], None]"
 
 
 async def test_the_context_may_be_none_and_a_result_may_have_any_annotation():
