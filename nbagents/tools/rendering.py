@@ -163,7 +163,10 @@ def _printed_leaves(value: Any) -> Any:
 def _plain(value: Any) -> Any:
     """Turn what JSON does not know into what it does: numbers of numpy, arrays, objects with text."""
     if type(value).__module__.partition(".")[0] == "numpy" and hasattr(value, "tolist"):
-        return value.tolist()
+        plain = value.tolist()
+        if type(plain) is not type(value):
+            return plain
+        return float(value) if value.dtype.kind == "f" else str(value)  # No number of Python's.
     if (text := table_text(value, LONGEST)) is not None:
         return text
     kind = cast("type[Any]", type(value))

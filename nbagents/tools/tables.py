@@ -11,6 +11,9 @@ from typing import Any
 
 from pydantic_core import to_json
 
+from nbagents.jsonable import jsonable
+from nbagents.untrusted import received_json
+
 __all__ = ["array_text", "table_text"]
 
 _MOST_COLUMNS = 60
@@ -82,7 +85,10 @@ def array_text(value: object, longest: int) -> str | None:
 
 
 def _json(array: Any) -> str:
-    return to_json(array.tolist(), fallback=str).decode()
+    items = array.tolist()
+    if array.dtype.kind in "USO":  # Texts, which may be anything.
+        items = received_json(jsonable(items))
+    return to_json(items, fallback=str).decode()
 
 
 def _rows(table: _Table, chosen: list[int], room: int) -> list[str]:
@@ -149,6 +155,8 @@ def _table(value: object) -> _Table | None:
 
 def _of_pandas(value: Any) -> _Table | None:
     pandas = sys.modules["pandas"]
+    if isinstance(value, pandas.api.extensions.ExtensionArray):
+        value = pandas.Series(value)
     if isinstance(value, pandas.Index):
         value = value.to_frame(index=False)
     if isinstance(value, pandas.Series):

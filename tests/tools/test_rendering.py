@@ -206,3 +206,25 @@ endless.append(endless)
 def test_what_no_model_can_read_says_what_to_use(value, says):
     with pytest.raises(UnreadableError, match=says):
         render(value)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda names: pd.Series(names).unique(),
+        lambda names: pd.Series(names).array,
+        pd.Categorical,
+        lambda names: {"a": pd.Series(names).unique()},
+    ],
+)
+def test_arrays_of_pandas_are_sent_whole(make):
+    names = [f"name{number}" for number in range(500)]
+    text = "".join(part.text for part in render(make(names)))
+    assert [name for name in names if name not in text] == []
+
+
+def test_texts_in_arrays_are_cleaned_and_wide_numbers_are_numbers():
+    assert text_of(np.array(["\ud800", "\x1b[31mred\x1b[0m"])) == '["\ufffd","red"]'
+    assert text_of(np.array([b"a\xff"])) == '["Yf8="]'
+    assert text_of(np.longdouble(1.5)) == "1.5"
+    assert text_of(np.clongdouble(1 + 2j)) == "(1+2j)"
