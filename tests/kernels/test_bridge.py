@@ -122,7 +122,7 @@ def test_a_question_is_answered_from_the_panel_while_the_cell_runs(page: Page, c
 @pytest.mark.parametrize("code", ["%ask slow hi", "for _ in [1]:\n    %ask slow hi"])
 def test_a_run_is_stopped_from_the_panel(page: Page, code: str):
     cell = page.kernel.begin(code, allow_stdin=True)
-    page.wait_for(lambda: any("two" in str(told) for told in page.heard))
+    page.wait_for(lambda: page.state["runs"] and any("two" in str(told) for told in page.heard))
     page.send(type="stop", run_id=page.state["runs"][0]["run_id"])
     assert cell.result().error == "Cancelled: Stopped by you"
     page.wait_for(lambda: page.state["runs"][0]["status"] == "cancelled")
@@ -139,6 +139,7 @@ def test_pages_come_and_go_in_any_order(page: Page, code: str):
     cell = kernel.begin(code, allow_stdin=True)
     other.wait_for(lambda: any("two" in str(told) for told in other.heard))
     late = Page(kernel)  # It is heard while the cell runs.
+    late.wait_for(lambda: late.state["runs"])
     late.send(type="stop", run_id=late.state["runs"][0]["run_id"])
     assert cell.result().error == "Cancelled: Stopped by you"
     closed = {comm["comm_id"] for comm in kernel.comms if set(comm) == {"comm_id", "data"}}
