@@ -109,8 +109,8 @@ class Portal:
             _work(inbox)
         except KeyboardInterrupt:
             told = self.why_stopped()
-            loop.call_soon_threadsafe(lambda: [task.cancel(*told) for task in tasks])
-            with contextlib.suppress(KeyboardInterrupt):
+            with contextlib.suppress(KeyboardInterrupt):  # The second may come at once.
+                loop.call_soon_threadsafe(lambda: [task.cancel(*told) for task in tasks])
                 ended.wait(_GRACE_SECONDS)
             if not ended.is_set():
                 self._abandon(loop)
