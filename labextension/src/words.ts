@@ -157,6 +157,9 @@ function answered(answer: unknown): string {
     const said = answer.approve ? 'allowed' : 'not allowed';
     return answer.comment ? `${said}: ${String(answer.comment)}` : said;
   }
+  if (typeof answer === 'boolean') {
+    return answer ? 'Yes' : 'No'; // As the buttons say it.
+  }
   if (typeof answer !== 'object' || answer === null || Array.isArray(answer)) {
     return plain(answer);
   }

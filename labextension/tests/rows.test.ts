@@ -339,6 +339,18 @@ test('a run as text holds what was asked, said, called, handed over and answered
   expect(swarm).toContain('  Printed.');
 });
 
+test.each([
+  [true, 'Yes'],
+  [false, 'No'],
+  ['yes', 'yes'],
+  [{ approve: true, comment: 'once' }, 'allowed: once']
+])('an answer is said as its button was: %j', (answer, said) => {
+  const made = new Story().start().asks('q').hears('q', answer);
+  expect(asText(folded(made.events), 1020)).toMatch(
+    new RegExp(`you answered at .*: ${said}$`, 'm')
+  );
+});
+
 test('values are told shortly in a line, and whole where they are opened', () => {
   expect(short({ a: 'x', b: [1] })).toBe('a="x", b=[1]');
   expect(short({ a: 'x'.repeat(200) })).toHaveLength(90);

@@ -283,6 +283,8 @@ def _answer_text(answer: Any) -> str:
         case {"approve": bool(allowed), "comment": str(comment)} if len(answer) == 2:
             said = "allowed" if allowed else "not allowed"
             return f"{said}: {comment}" if comment else said
+        case bool():
+            return "Yes" if answer else "No"  # As the buttons say it.
         case dict():
             fields: dict[str, Any] = without_bytes(answer)
             return ", ".join(

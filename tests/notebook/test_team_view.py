@@ -201,6 +201,16 @@ async def test_hostile_names_reasons_and_answers_stay_words():
         assert 'href="javascript' not in text
 
 
+@pytest.mark.parametrize(
+    ("schema", "answer", "said"), [(bool, True, "Yes"), (bool, False, "No"), (str, "yes", "yes")]
+)
+async def test_an_answer_is_said_as_its_button_was(schema, answer, said):
+    run = await Graph("g", {"ok": Question("Sure?", schema)}, []).run("go", answers=[answer])
+    _, forms = shown(run)
+    for form in ("text/html", "text/plain"):
+        assert re.search(rf"answered in advance at \d\d:\d\d: {said}\b", forms[form])
+
+
 @pytest.mark.parametrize("sanitize", [False, True])
 async def test_nbconvert_shows_picture_question_and_answer(sanitize):
     run = await (await asking()).resume(["yes", "this"])
