@@ -1,4 +1,4 @@
-"""Whose code an error comes from: the user's own lines, told from those of nbagents."""
+"""Which code an error comes from: the user's own lines or those of nbagents."""
 
 from __future__ import annotations
 

@@ -206,7 +206,7 @@ class RunContext:
         return await self._answer(OpenQuestion(question, asked))
 
     async def ask_again(self, asked: InputRequested, note: str) -> None:
-        """Ask what was asked when the run was cut off; whoever asks it next hears the answer."""
+        """Ask again what was open when the run was interrupted; the next call that asks it gets the answer."""
         again = replace(asked, reason=f"{asked.reason} {note}".strip())
         pending = OpenQuestion(recorded_question(asked), again)
         await self.emit(again)
@@ -370,7 +370,7 @@ class RunContext:
         self.check_spent()
 
     def check_spent(self) -> None:
-        """Raise `LimitReached` if this run, or one above it, may spend no more."""
+        """Raise `LimitReached` if this run, or a run above it, has spent all it may."""
         context: RunContext | None = self
         while context is not None:
             limits, usage = context.limits, context.usage

@@ -68,7 +68,7 @@ class UserError(NbAgentsError):
 
 
 class UnknownAttribute(UserError, AttributeError):
-    """There is no such attribute; says which one was meant."""
+    """There is no such attribute; the message says which one was probably meant."""
 
 
 class ModelError(NbAgentsError):
@@ -165,7 +165,7 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 
 
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> UserError:
-    """Make the error for a name that nobody knows, with the closest one that somebody does."""
+    """Make the error for an unknown name, with the closest known one."""
     names = sorted(known)
     hint = did_you_mean(name, names)
     listed = (

@@ -58,7 +58,7 @@ class Question:
         """The check of the answer. Raises `UserError` for a type that has none."""
         schema = self.schema
         if self.choices:
-            # UTF-8 cannot write some names of files; whoever asks gets back what was given.
+            # UTF-8 cannot encode some file names; the asker gets back the original.
             given = {whole(each) if isinstance(each, str) else each: each for each in self.choices}
             choice: Any = Literal[tuple(given)]
             if list(given) != list(given.values()):

@@ -52,7 +52,7 @@ export class Line implements IDisposable {
     return this._isDisposed;
   }
 
-  /** Tell the kernel something; nobody hears it while there is no line. It never throws. */
+  /** Send the kernel a message, which is lost while there is no connection. Never throws. */
   say(message: FromPage): void {
     try {
       if (this._control?.isDisposed) {

@@ -86,12 +86,12 @@ function priced(text: string, at: number): Formula | undefined {
     return undefined;
   }
   const inside = text.slice(at + 1, end);
-  // "$5/month, or for 10$": words behind a sum are no formula.
+  // "$5/month, or for 10$": words after an amount are not a formula.
   const isPrice = /^[\d.,]+(?![\d.,])(?=.*[\p{L}]{3})(?!.*[\\^_=])/su.test(inside);
   return isPrice || inside.includes('\n\n') ? undefined : { end: end + 1, isDisplay: false };
 }
 
-/** A formula that has lines of its own: what begins one of them is no sign of Markdown. */
+/** A formula that has lines of its own: nothing at the start of one is Markdown. */
 const block: RuleBlock = (state, line, last, isSilent) => {
   const from = state.bMarks[line] + state.tShift[line];
   const mark = state.src.slice(from, from + 2);

@@ -15,7 +15,7 @@ const typeset: Typeset = formula => {
   try {
     katex.render(tex, formula, { output: 'mathml', displayMode: isDisplay, maxSize: 20 });
   } catch {
-    formula.textContent = written; // What is no TeX stays as it was written.
+    formula.textContent = written; // What is not valid TeX stays as it was written.
   }
 };
 

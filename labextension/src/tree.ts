@@ -193,7 +193,7 @@ export function sum(one: Usage, other: Usage): Usage {
   };
 }
 
-/** Tell whether an answer that ended well has nothing to show; a thought is no answer. */
+/** Tell whether an answer that ended well has nothing to show; a thought does not count. */
 export function isEmpty(message: Message): boolean {
   const made = message.parts.some(part => part.type !== 'text' && part.type !== 'thinking');
   return message.stop === 'end' && !made && !textOf(message).trim();

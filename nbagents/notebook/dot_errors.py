@@ -1,4 +1,4 @@
-"""Why a line is not valid DOT, in the words of somebody who writes a workflow."""
+"""Why a line is not valid DOT, explained to the author of a workflow."""
 
 from __future__ import annotations
 

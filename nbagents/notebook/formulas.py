@@ -84,7 +84,7 @@ def _between_dollars(text: str, at: int) -> _Formula | None:
     inside, after = text[at + 1 : end], text[end + 1 : end + 2]
     if end >= len(text) or not inside or inside[0].isspace() or inside[-1].isspace():
         return None
-    # "$5/month, or for 10$": words behind a sum are no formula.
+    # "$5/month, or for 10$": words after an amount are not a formula.
     if _is_word(after) or after == "$" or "\n\n" in inside or _PRICE.match(inside):
         return None
     return _Formula(end + 1, False)
@@ -115,7 +115,7 @@ def _inline(state: StateInline, silent: bool) -> bool:
 
 
 def _last_line(state: StateBlock, line: int, last: int, start: int) -> int:
-    """Return the line behind the one that may close what is opened at `start`; -1 if none does."""
+    """Return the line after the one that closes what opens at `start`; -1 if none does."""
     begin = _BEGIN.match(state.src, start)
     closing = f"\\end{{{begin[1]}}}" if begin else _PAIRS.get(state.src[start : start + 2], "\0")
     at = state.src.find(closing, start + 2, start + _LONGEST)

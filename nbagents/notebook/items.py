@@ -24,7 +24,7 @@ __all__ = [
 ]
 
 _SAID_BY_HEADER = {"Cancelled", "Stopped by you"}
-"""Reasons that say no more than the word for the status does."""
+"""Reasons that only repeat the word for the status."""
 
 NodeStatus = Literal["asking", "answering", "finished", "limited", "failed", "stopped"]
 ToolStatus = Literal["writing", "running", "done", "failed", "refused", "stopped"]

@@ -252,7 +252,7 @@ def limits_of(limits: Limits | None, options: Any) -> Limits | None:
 
 
 def takes_one_name(magic: str, rest: str) -> None:
-    """Raise `UsageError` for words behind the name and the options of a cell that defines."""
+    """Raise `UsageError` for words after the name and the options of a defining cell."""
     if rest:
         message = f"%%{magic} takes one name, and then options. Move {rest!r} into the cell's body"
         lists = ", or separate names with commas: --tools a,b" if magic == "agent" else ""

@@ -48,7 +48,7 @@ def _bundle(
 
 
 def _stub(view: RunView) -> dict[str, Any]:
-    """Say that whoever draws the run draws the picture too."""
+    """Note that the viewer of the run draws the picture too."""
     return {} if view.root is None else {PICTURE_MIME: picture_stub(view.root.run_id)}
 
 

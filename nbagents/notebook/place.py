@@ -1,4 +1,4 @@
-"""Where something is shown: one output that is made once and then updated, as far as pages can."""
+"""Where something is shown: one output that is made once, and then updated where a page can do that."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ _lock = threading.Lock()  # Runs begin in several threads.
 class Place:
     """One output, in the cell that makes it.
 
-    It is updated wherever it stands. What a widget or `%%capture` takes for itself, and what a
-    console prints, cannot be updated: there only the end is shown.
+    It is updated wherever a page shows it. What a widget or `%%capture` takes, and what a console
+    prints, cannot be updated: there, only the end is shown.
     """
 
     def __init__(self, first: Mapping[str, Any], metadata: Mapping[str, Any] | None = None) -> None:
@@ -43,11 +43,11 @@ class Place:
 
     @property
     def stands(self) -> bool:
-        """True while there is something to update."""
+        """True while there is an output to update."""
         return self._handle is not None
 
     def show(self, data: Mapping[str, Any]) -> None:
-        """Draw something that passes; what was cleared is drawn anew."""
+        """Draw a frame; an output that was cleared is displayed again."""
         if not self.is_live:
             return
         if self._handle is None:
@@ -56,7 +56,7 @@ class Place:
             self.update(data)
 
     def end(self, data: Mapping[str, Any]) -> None:
-        """Draw what stays, once."""
+        """Draw the final state, once."""
         if self.is_live:
             self.show(data)
         else:
@@ -68,7 +68,7 @@ class Place:
             self._handle.update(dict(data), raw=True, metadata=self._metadata)
 
     def clear(self) -> None:
-        """Know that it was cleared."""
+        """Note that the output was cleared."""
         self._handle = None
 
     def _show(self, data: Mapping[str, Any]) -> None:
@@ -78,7 +78,7 @@ class Place:
 
 
 class Clearing:
-    """Hears of each `clear_output()`, until `remove`: what it clears can be updated no more."""
+    """Watches `clear_output()` until `remove`: an output that was cleared cannot be updated."""
 
     def __init__(self, shell: InteractiveShell) -> None:
         self._shell = shell
@@ -87,7 +87,7 @@ class Clearing:
         self._publisher.clear_output = self._on_clear
 
     def remove(self) -> None:
-        """Undo it."""
+        """Stop watching."""
         if self._publisher.clear_output == self._on_clear:
             self._publisher.clear_output = self._clear
 

@@ -208,7 +208,7 @@ def to_html(text: str) -> str:
 
 
 def _cut(text: str) -> tuple[str, str]:
-    """Cut text behind what can be read as Markdown in good time, at the end of a line if there is one.
+    """Split off the text after what can be parsed as Markdown in good time, at the end of a line if there is one.
 
     Links that are never closed, such as many `![`, cost 10 µs and more a character.
     """

@@ -68,7 +68,7 @@ class TeamMagics(Magics):
         """Define a swarm: agents that hand over to each other. One member a line.
 
         `writer: drafts the text -> critic, human` says what the member is for, and to whom it may
-        hand over; without `->` that is everybody, and with nothing behind it nobody. `human` is you.
+        hand over: without `->` to everybody, with nothing after `->` to nobody. `human` is you.
         """
         options, rest = parse(TeamMagics.swarm, expand(line, self._namespace.variables))
         takes_one_name("swarm", rest)

@@ -280,7 +280,7 @@ class RunView:
 
 
 def _is_empty(message: Message) -> bool:
-    """Tell whether an answer that ended well has nothing to show; a thought is no answer."""
+    """Tell whether an answer that ended well has nothing to show; a thought does not count."""
     said = any(not isinstance(part, (TextPart, ThinkingPart)) for part in message.parts)
     return message.stop == "end" and not said and not message.text.strip()
 

@@ -37,7 +37,7 @@ def checked_url(url: str | None, source: str, *endings: str) -> str | None:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
     except ValueError as error:
-        raise UserError(f"{source} is {url!r}, which is no address: {error}.") from None
+        raise UserError(f"{source} is {url!r}, which is not a valid address: {error}.") from None
     if parts.scheme not in {"http", "https"} or not host:
         raise UserError(
             f"{source} is {url!r}. Write an address such as 'http://localhost:8000/v1'."

@@ -105,7 +105,7 @@ class _Call:
         return ToolCallDelta(self.position, call_id, name, args)
 
     def is_whole(self) -> bool:
-        """Tell whether the arguments are complete, so that no more of them can follow."""
+        """Tell whether the arguments are complete, so that nothing can follow."""
         if not self.args or not self.args[-1].rstrip().endswith("}"):
             return False
         try:

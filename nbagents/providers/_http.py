@@ -30,7 +30,7 @@ _FIELD = re.compile(rb"[a-z]{0,5}(?::|\Z)")
 """How a line of server-sent events begins; the first may have been cut."""
 
 END = object()
-"""Stands in the place of `[DONE]`: the server says that its answer is whole."""
+"""Yielded in place of `[DONE]`: the server says that its answer is complete."""
 
 
 def dump(value: Any) -> bytes:
@@ -102,7 +102,7 @@ async def json_events(
     `client` is an `AsyncOpenAI` or an `AsyncAnthropic`, whose base is the same. The SDK would
     build an object for each chunk and walk the whole body for each request; so it is given bytes
     and asked for its response. `END` follows when the server says that the answer is whole. Raises
-    `ModelError` for whatever the SDK or the network raises, and for a body that is no answer.
+    `ModelError` for whatever the SDK or the network raises, and for a body that is not an answer.
     """
     from httpx2 import Response
 
@@ -134,7 +134,7 @@ async def json_events(
 async def _batches(
     provider: str, pieces: AsyncGenerator[bytes, None], hint: str
 ) -> AsyncGenerator[list[Any], None]:
-    """Cut a body into events; one that is no stream is a single event, or an error."""
+    """Cut a body into events; one that is not a stream is a single event, or an error."""
     decoder = SSEDecoder()
     head = b""
     async for piece in pieces:
@@ -157,7 +157,7 @@ async def _batches(
             yield _parsed(events)
     if not came and head.strip() and not _FIELD.match(head.lstrip(b"\xef\xbb\xbf \t\r\n")):
         said = head.decode("utf-8", "replace").strip()[:200]
-        problem = f"It answered with text that is no answer: {said!r}."
+        problem = f"It sent text instead of an answer: {said!r}."
         raise ModelError(f"{problem} Check the base URL{hint}.", provider=provider)
     try:
         last = _parsed(events) if (events := decoder.finish()) else []
@@ -179,7 +179,7 @@ def _json(event: bytes) -> Any:
     try:
         return from_json(event)
     except ValueError:
-        # A byte that is no UTF-8, or half of an escaped pair whose other half comes later.
+        # A byte that is not UTF-8, or half of an escaped pair whose other half comes later.
         text = event.decode("utf-8", "replace")
     try:
         return json.loads(text)

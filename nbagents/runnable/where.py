@@ -1,4 +1,4 @@
-"""Where an error comes from, to be told with it."""
+"""Where an error was raised, to be shown with it."""
 
 from __future__ import annotations
 

@@ -251,7 +251,7 @@ class Graph(Runnable[Any]):
         return [*function.takes, *(self._sources[name] if function.takes_all else ())]
 
     def _is_shown(self, question: str, name: str) -> bool:
-        """Tell whether a question shows the output of a node: it comes before, and is no answer."""
+        """Tell whether a question shows the output of a node: it comes before, and is not an answer itself."""
         asks = isinstance(self._works[name].runs, Question)
         return not asks and name != question and bool(_is_before(question, self._sources, name))
 

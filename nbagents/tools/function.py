@@ -91,7 +91,7 @@ class FunctionTool(Tool, Generic[P, R]):
 
     @property
     def said(self) -> tuple[Any, ...]:
-        """What `@tool` was told of the function."""
+        """What `@tool` was given beside the function."""
         options = self._options
         approve = (
             options.approve if isinstance(options.approve, bool) else traits_of(options.approve)

@@ -34,7 +34,7 @@ QUICK = RetryPolicy(first=0.001)
         ("//api.example.com/v1", "https://api.example.com/v1"),
         ("ftp://example.com", "such as 'http://localhost:8000/v1'"),
         ("http:///v1", "such as 'http://localhost:8000/v1'"),
-        ("http://localhost:port/v1", "no address"),
+        ("http://localhost:port/v1", "not a valid address"),
         ("http://localhost:8000/v1/chat/completions", "Write 'http://localhost:8000/v1'"),
     ],
 )
