@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import copy
 import os
-from collections.abc import Iterable
+import sys
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, BinaryIO
 
 from nbagents._optional import require
 from nbagents.errors import UserError
@@ -140,9 +142,26 @@ async def _execute(notebook: Any, path: Path, *, run_tools: bool) -> Any:
     )
     with TemporaryDirectory(prefix="nbagents-", ignore_cleanup_errors=True) as scratch:
         environment = os.environ | {"JPY_SESSION_NAME": str(path), SCRATCH: scratch}
-        async with client.async_setup_kernel(env=environment):
-            await _run_cells(client, path, run_tools=run_tools)
+        with _kernel_log(Path(scratch)) as log:
+            async with client.async_setup_kernel(env=environment, stderr=log):
+                await _run_cells(client, path, run_tools=run_tools)
     return client.nb
+
+
+@contextmanager
+def _kernel_log(folder: Path) -> Generator[BinaryIO]:
+    """Collect what the kernel's process writes to stderr, and show it only if the replay fails.
+
+    A kernel that shuts down may print a traceback of its own sockets there, which says nothing
+    about the notebook.
+    """
+    with (folder / "kernel.log").open("w+b") as log:
+        try:
+            yield log
+        except BaseException:
+            log.seek(0)
+            sys.stderr.write(log.read().decode(errors="replace"))
+            raise
 
 
 async def _run_cells(client: Any, path: Path, *, run_tools: bool) -> None:

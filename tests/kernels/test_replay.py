@@ -363,3 +363,17 @@ def test_the_sessions_of_a_replay_end_with_it(newest: Kernel, notebook: Path):
     assert newest.execute(show).text == before
     assert len({before, during, again}) == 3
     assert not any(Path(place.strip("'")).parents[1].exists() for place in (during, again))
+
+
+@pytest.mark.parametrize("dies", [False, True])
+def test_what_a_kernel_writes_to_stderr_is_shown_only_if_it_dies(notebook: Path, capfd, dies: bool):
+    changed = nbformat.read(notebook, as_version=4)
+    noise = "import os, sys\nos.write(sys.__stderr__.fileno(), b'low on memory')\n"
+    changed.cells[-2].source = noise + "os._exit(1)\n" * dies + "1 + 1"
+    nbformat.write(changed, notebook)
+    if dies:
+        with pytest.raises(UserError, match=r"^The kernel died in cell 7 \(.*\), so the rest"):
+            replay(notebook)
+    else:
+        assert replay(notebook).differences == ()
+    assert ("low on memory" in capfd.readouterr().err) == dies
