@@ -25,16 +25,16 @@ INTRO = """# What it costs
 
 CPU time of nbagents, as a share of the same work written by hand with the vendor's SDK
 (`AsyncOpenAI`, streaming, tools dispatched by hand) against one fast local server in its own
-process. Both are done in turn in one run, and the share is the median over the pairs. The longest
-pause is how long the event loop was held up. Made by `make bench`; the times are of the machine
-that ran it, the shares should be much the same on yours. The turn on 1,000 messages is one of a
-conversation that goes on: each message is encoded once, which took 7 ms for all of them.
-The function nodes of a graph do nothing, so what is shown is the graph's own cost; by hand they are
-awaited in a row, or in a `TaskGroup`. The picture is measured against the same run without it.
-An append to a session is measured by the clock, against a JSON line that is written and flushed by
-hand; the pauses against those of the same runs without a session. With S3, which is a process on
-the same machine here, they are mostly the two waiting for each other's turn.
-The viewer is measured by the clock in Chromium: a run is opened as a page that was shared opens it,
+process. Both run alternately in one process, and the share is the median over the pairs. The longest
+pause is how long the event loop was blocked. `make bench` writes this page; the times depend on the
+machine, but the shares should be similar on yours. The turn on 1,000 messages is part of a
+conversation that continues: each message is encoded once, which took 7 ms for all of them.
+The function nodes of a graph do nothing, so the row shows the graph's own cost; by hand they are
+awaited in sequence, or in a `TaskGroup`. The picture is compared with the same run without it.
+An append to a session is wall-clock time, compared with a JSON line that is written and flushed by
+hand; the pauses are compared with the same runs without a session. The S3 server is a process on
+the same machine, so its pauses mostly show the two waiting for the processor.
+The viewer is wall-clock time in Chromium: a run is opened as a shared page opens it,
 and followed as fast as the browser draws.
 
 """
